@@ -1,0 +1,60 @@
+/* http.h: HTTP over TCP, TLS and unix sockets, many at a time. libcurl is loaded when the first request is made. Redirects are never
+ * followed, proxies from the environment never used, and TLS is verified unless the request says otherwise. */
+#ifndef IO_HTTP_H
+#define IO_HTTP_H
+
+#include "base/buf.h"
+#include "io/loop.h"
+
+struct http;
+struct http_request;
+
+enum http_failure {
+    HTTP_OK,          /* an answer came; look at status */
+    HTTP_RESOLVE,     /* the name does not resolve */
+    HTTP_CONNECT,     /* refused, unreachable, no such socket */
+    HTTP_TLS,         /* certificate or handshake */
+    HTTP_TIMEOUT,     /* the deadline was over */
+    HTTP_CANCELLED,
+    HTTP_TOO_LARGE,   /* the answer was longer than max_body */
+    HTTP_BROKEN,      /* anything else on the way */
+    HTTP_UNAVAILABLE, /* libcurl cannot be loaded */
+};
+
+struct http_result {
+    enum http_failure failure;
+    const char *message;    /* for people; "" if none */
+    long status;            /* 0 without an answer */
+    const char *body;
+    size_t len;
+    const char *date;       /* of the Date header, or NULL */
+    const char *api_version; /* of the Api-Version header, or NULL */
+    int64_t elapsed_ms;
+    bool sent;              /* false: surely nothing reached the peer (no connection was made), so a changing request has not happened */
+};
+
+struct http_spec {
+    const char *method;          /* "GET" */
+    const char *url;
+    const char *unix_socket;     /* path, or NULL */
+    const char *const *headers;  /* "Name: value", ended by NULL; may be NULL */
+    const char *body;
+    size_t len;
+    const char *ca, *cert, *key; /* files, or NULL */
+    bool insecure;               /* do not verify the peer */
+    const char *user, *password; /* basic authentication, or NULL */
+    int64_t timeout_ms;          /* whole exchange; default 30 s */
+    int64_t connect_ms;          /* default 5 s */
+    size_t max_body;             /* default 64 MiB */
+    void (*done)(void *ud, const struct http_result *r); /* once, from the loop; r is valid only inside */
+    void *ud;
+};
+
+struct http *http_new(struct loop *l);
+void http_free(struct http *h);
+/* All of spec is copied. Never fails: what goes wrong arrives in done. */
+struct http_request *http_start(struct http *h, const struct http_spec *spec);
+void http_cancel(struct http_request *r); /* done comes with HTTP_CANCELLED */
+const char *http_failure_name(enum http_failure f); /* "timeout", "connect", … */
+
+#endif

@@ -1,0 +1,67 @@
+/* library.h: the definitions that Lua files make: actions, probes, rules, events, capabilities, funcs.
+ *
+ * One file, one definition: stdlib/swarm/leave.lua is swarm.leave. A file is loaded when its name is first asked for. Files come from
+ * value/files.h, so that a site's own come before the embedded ones. Members of a family see its lib.lua as `lib`, and the funcs of
+ * all families by name (swarm.best_survivor). */
+#ifndef LUA_LIBRARY_H
+#define LUA_LIBRARY_H
+
+#include "lua/box.h"
+#include "value/files.h"
+#include "value/schema.h"
+
+enum def_kind { DEF_ACTION, DEF_PROBE, DEF_RULE, DEF_EVENT, DEF_CAPABILITY, DEF_FUNC };
+
+/* The Lua functions that a definition may have; which kind has which is one table in library.c, with help texts. */
+enum def_fn {
+    FN_RUN,     /* action, probe: run(ctx, with) */
+    FN_EFFECT,  /* action, event: effect(state, with) changes the copy it is given; may return predicted outputs */
+    FN_BEFORE,  /* action: before(state, with) → value kept in the intent */
+    FN_DONE,    /* action: done(state, with, before) → outputs | false | "pending" */
+    FN_ATTESTS, /* action: attests(state, with) → {member = "why"} that need an attestation before the act */
+    FN_HOLDS,   /* capability: holds(state) → boolean[, "why not"] */
+    FN_NEVER,   /* rule: never(state, before) → message or nothing */
+    FN_FINALLY, /* rule: finally(state) → message or nothing */
+    FN_WHEN,    /* event: when(state) → boolean */
+    FN_CALL,    /* func: call(…) */
+    FN_COUNT
+};
+
+struct def_outcome {
+    const char *name;
+    int ref; /* Lua registry */
+};
+
+struct def {
+    enum def_kind kind;
+    const char *name;           /* "swarm.leave" */
+    const char *family;
+    const struct source *src;
+    const struct val *decl;     /* everything declared that is data: summary, inputs, outputs, changes, destroys, on_unknown, membership,
+                                   settle, schema, needs, why, describe */
+    int fn[FN_COUNT];           /* Lua registry references; 0 = not declared */
+    struct def_outcome *outcomes;
+    size_t noutcomes;
+};
+
+/* decl.inputs / outputs / schema entries: {type = "node", required = true, default = …, enum = {…}, description = "…", items = …}.
+ * schema of a probe: a tree: {type = "map", keys = {quorum = {type="map", keys={held={type="boolean"}}}}, of = {…for maps by ID…}}. */
+
+struct library;
+
+struct library *library_new(struct arena *a, struct box *box, const struct files *files);
+/* The definition, loaded if need be. Unknown: NULL and an error at `at` (code unknown-<kind>) with the nearest of that kind's names.
+ * A file that fails to load or is of another kind is an error too. */
+const struct def *library_get(struct library *lib, const char *name, enum def_kind kind, struct mark at, struct err *err);
+/* Whether a file of that name exists, without loading it. */
+bool library_has(const struct library *lib, const char *name);
+/* All member names ("swarm.leave"), sorted; family NULL: of all families. */
+size_t library_names(const struct library *lib, const char *family, const char *const **ret);
+bool library_is_family(const struct library *lib, const char *name);
+/* Digest over all files that have been loaded so far and their names (64 hex digits and NUL). */
+void library_digest(const struct library *lib, char ret[65]);
+const char *def_kind_name(enum def_kind k);
+/* One of the strings of decl.changes etc. */
+bool def_changes(const struct def *d, const char *part);
+
+#endif

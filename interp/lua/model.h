@@ -1,0 +1,38 @@
+/* model.h: a state of the world as Lua tables inside the sandbox.
+ *
+ * A model is what expressions read as `state` and what effects change. Copying and hashing are done here, in C, so that exploration pays
+ * no conversion per state. Parts are top-level keys: state.swarm, state.dtr. */
+#ifndef LUA_MODEL_H
+#define LUA_MODEL_H
+
+#include "lua/box.h"
+#include "lua/library.h"
+
+struct model;
+
+struct model *model_new(struct box *box);
+struct model *model_clone(const struct model *m); /* deep */
+void model_free(struct model *m);
+void model_push(const struct model *m); /* the raw table, on the box's stack: for lua/ and task/ only */
+
+void model_set(struct model *m, const char *part, const struct val *v);
+bool model_has(const struct model *m, const char *part);
+/* The part as a val (NULL if there is none). An error only if a script has put something there that is not data. */
+bool model_get(const struct model *m, const char *part, struct arena *a, const struct val **ret, struct err *err);
+/* A 128-bit hash over the content; equal states have equal hashes. */
+void model_hash(const struct model *m, uint64_t ret[2]);
+
+/* Applies an action's effect (outcome NULL or "ok") or one of its named outcomes to m itself: clone first if the old state is still
+ * needed. *ret_outputs: the outputs that it predicted, or NULL. Inside, unknown values in `with` are opaque symbols. */
+bool model_apply(struct model *m, const struct def *d, const char *outcome, const struct val *with, struct arena *a,
+                 const struct val **ret_outputs, struct err *err);
+/* Calls one of the pure functions of a definition as fn(state, args…) with state a copy nobody keeps; results that are absent are NULL. args are vals. */
+enum call_result model_call(const struct model *m, const struct def *d, enum def_fn fn, const struct val *const *args, size_t nargs,
+                            struct arena *a, const struct val **ret, const struct val **ret_second, struct call_signal *sig, struct err *err);
+/* The same for a rule: the state and the one before it (NULL for none). *ret_message is NULL if the rule holds. */
+bool model_rule(const struct model *m, const struct model *before, const struct def *rule, enum def_fn fn, struct arena *a,
+                const char **ret_message, struct err *err);
+/* Sets one path ("swarm.nodes.x.role") to a value: the `effect:` map of a command. Missing maps on the way are an error. */
+bool model_set_path(struct model *m, const char *path, const struct val *v, struct mark at, struct err *err);
+
+#endif

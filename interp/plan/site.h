@@ -1,0 +1,44 @@
+/* site.h: one site.yaml: the inventory, defaults, where the journal lives, what hooks may do. */
+#ifndef PLAN_SITE_H
+#define PLAN_SITE_H
+
+#include "base/map.h"
+#include "value/schema.h"
+
+struct site_node {
+    const char *name;
+    struct mark mark;
+    const char **engines; /* endpoint URLs in order, ended by NULL; empty: none */
+    const char *address;  /* or NULL */
+    const char *ca, *cert, *key; /* paths, already relative to the working directory; or NULL */
+    bool tls_insecure;    /* tls: { verify: false } */
+    const char *ssh_config; /* path or NULL */
+    const struct val *labels; /* map, maybe empty */
+};
+
+struct site {
+    const char *name;       /* "production"; "local" without a file */
+    const struct source *src; /* NULL without a file */
+    const char *dir;        /* paths in the file are relative to it */
+    struct site_node *nodes;
+    size_t nnodes;
+    const char *store;      /* URL with its path made relative to the working directory, or NULL */
+    struct mark store_mark;
+    const char **library;   /* folders, in order, ended by NULL */
+    struct mark *library_marks;
+    const struct val *inputs; /* runbook name → map of inputs, or NULL */
+    const struct val *hooks;  /* hook file → list of rights, or NULL */
+    const struct val *ucp;    /* as written, or NULL */
+};
+
+extern const struct field site_fields[];
+
+/* Reads and checks one. Endpoint URLs are checked through check_url (io/ lies below another folder, so the caller hands it in; may be NULL). */
+bool site_load(struct arena *a, const char *path, bool (*check_url)(const char *url, const char **why), struct site **ret, struct err *err);
+/* The site without a file: one node "local" with no endpoint. */
+struct site *site_none(struct arena *a);
+const struct site_node *site_node(const struct site *s, const char *name);
+/* {name → {name, address, labels}}: what tasks and expressions see; no endpoints, no secrets. */
+const struct val *site_nodes_val(const struct site *s, struct arena *a);
+
+#endif
