@@ -1,0 +1,56 @@
+/* engine.h: one run, from its first event to its last.
+ *
+ * A turn: callbacks have put happenings into the inbox; the turn makes events out of them and of what has become possible, folds them,
+ * and commits the batch. When the store says that it is durable, screens are told and what the batch asked for is carried out. Record, then
+ * act, then tell. While a commit is under way nothing new is begun. */
+#ifndef RUN_ENGINE_H
+#define RUN_ENGINE_H
+
+#include "run/run.h"
+#include "run/runner.h"
+#include "store/store.h"
+
+/* A question to a person. */
+struct question {
+    const char *path;
+    const char *text;
+    const char *attest;   /* the member that must be attested, or NULL for an approval */
+};
+/* yes: how tells in what way ("--yes", "terminal"); no: how is "denied" or "no terminal". */
+typedef void answer_fn(void *ud, bool yes, const char *how);
+
+struct screen {
+    void (*event)(struct screen *s, const struct event *e, const struct run *r);
+    void (*done)(struct screen *s, const struct run *r); /* after the last event; may be NULL */
+};
+
+struct asker {
+    void (*ask)(struct asker *a, const struct question *q, answer_fn *done, void *ud);
+};
+
+struct engine_spec {
+    struct loader *ld;
+    struct loop *loop;
+    struct store *store;
+    struct runner *runner;
+    struct asker *asker;
+    struct screen **screens; /* ended by NULL */
+    const char *run_id;
+    const struct plan *plan;      /* not refused */
+    struct model *state;          /* observed; changed as probes answer */
+    const struct val *site, *run; /* what expressions see; run.attested */
+    const struct val *about;      /* host, user, version, … for the first record */
+    int parallel;                 /* acts at a time in the whole run */
+};
+
+/* Runs to the end and returns the exit status of DESIGN section 7. What went wrong with the journal or the program itself is in err (exit 9). */
+int engine_run(struct arena *a, const struct engine_spec *spec, struct err *err);
+
+/* A new run id: time and randomness, sortable: "20260301-120000-3f9a". */
+const char *engine_run_id(struct arena *a, struct clock *c);
+
+/* First call: nothing new starts; second: what runs is cancelled. Safe from a signal callback of the loop. */
+struct engine;
+void engine_interrupt(struct engine *e);
+
+#endif

@@ -1,0 +1,97 @@
+/* run.h: the state of a run, the last of the five types: what its events fold into.
+ *
+ * run_apply is the one place that changes it: live, on resume, in reports and in tests. It holds no handles, timers or callbacks; those
+ * are the engine's, and hang on paths.
+ *
+ * A step in a scope is a `fan` of one or more `item`s: one without for_each has exactly one item with the same path. The items of groups and
+ * runbooks own the fans of the steps below.
+ *
+ *   fan:  WAITING -(EV_OPENED)-> OPEN -(last item ended)-> OVER        WAITING -(EV_SKIPPED)-> OVER
+ *   item: NEW -(EV_ASKED)-> ASKED -(EV_ANSWERED yes)-> NEW
+ *         NEW -(EV_STARTED)-> ACTING -(EV_ACTED)-> ACTED -(EV_ENDED)-> OVER, or, with attempts left, RETRYING -(EV_STARTED)-> ACTING
+ *         a group or runbook: NEW -(EV_STARTED)-> INSIDE -(EV_ENDED)-> OVER; a runbook is bound before: NEW -(EV_BOUND)-> NEW
+ *         NEW -(EV_ENDED skipped|refused|failed)-> OVER */
+#ifndef RUN_RUN_H
+#define RUN_RUN_H
+
+#include "plan/plan.h"
+#include "run/event.h"
+
+enum fan_status { FAN_WAITING, FAN_OPEN, FAN_OVER };
+enum item_status { ITEM_NEW, ITEM_ASKED, ITEM_ACTING, ITEM_ACTED, ITEM_INSIDE, ITEM_RETRYING, ITEM_OVER };
+
+struct item;
+
+struct fan {
+    const char *path;
+    const struct step *step;
+    struct item *owner;      /* the item it is in; never NULL (the root item owns the top-level fans) */
+    enum fan_status status;
+    enum outcome outcome;
+    bool blocked;            /* skipped because something it needs did not end well: those that need it are skipped too */
+    const char *why;
+    size_t waits;            /* needs that are not over */
+    bool need_failed;
+    const char *failed_need; /* id of one that did */
+    struct item *items;
+    size_t nitems, opened, over, failed;
+    bool each;               /* has for_each: `items` is what it yielded */
+};
+
+struct item {
+    const char *path;
+    struct fan *fan;         /* NULL for the root item */
+    const struct val *item;  /* NULL without for_each */
+    int64_t index;           /* from 1; 0 without for_each */
+    enum item_status status;
+    enum outcome outcome;
+    int attempt;             /* of the act under way or last; 0: none yet */
+    bool approved;
+    const char *question;    /* while ASKED */
+    const struct val *with, *before, *outputs;
+    const char *message;
+    int64_t started_at, ended_at;
+    /* groups and runbooks */
+    struct fan *fans;
+    size_t nfans, fans_over;
+    bool inside_failed;      /* a fan below ended badly and may not */
+    const struct runbook *rb; /* of the root item and of runbook steps: a scope of its own */
+    const struct val *inputs;
+};
+
+struct run {
+    struct arena *arena;
+    const char *id;
+    const struct runbook *rb;
+    struct item root;
+    struct map *fans, *items; /* by path */
+    struct map *state;        /* part → const struct val * as last observed */
+    const struct val *started; /* data of EV_RUN_STARTED */
+    bool stopping, ended;
+    const char *stop_why;
+    enum outcome outcome;
+    int exit_status;
+    const char *message;
+    size_t acting;            /* items in ITEM_ACTING */
+    size_t unknown;           /* items that ended unknown */
+    size_t events;
+    /* fans and items that an event has touched since the engine last looked; in order */
+    struct touched {
+        struct fan *fan;
+        struct item *item;
+    } *touched;
+    size_t ntouched, captouched;
+};
+
+struct run *run_new(struct arena *a, const char *id, const struct runbook *rb);
+/* Folds one event. The event and its data must live as long as the run. An event that does not fit the state (an unknown path, an end without
+ * a start) is an error and changes nothing: a journal that was tampered with, or made by another runbook. */
+bool run_apply(struct run *r, const struct event *e, struct err *err);
+struct item *run_item(const struct run *r, const char *path);
+struct fan *run_fan(const struct run *r, const char *path);
+/* The fan of a step id as seen from an item: its own list, then outwards to the root of the runbook. */
+const struct fan *run_lookup(const struct item *from, const char *id);
+/* What expressions read as steps.<id>, or NULL. */
+const struct val *run_step_val(struct arena *a, const struct item *from, const char *id);
+
+#endif
