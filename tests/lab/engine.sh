@@ -39,12 +39,13 @@ engine_stop() {
 
 # engines_await NODE...: until every engine answers and has the image.
 engines_await() {
-	local node
+	local node loads=()
 	for node; do
 		within 90 engine_answers "$node" || { tail -n 5 "$home/$node/"{console,log} >&2; die "the engine of $node does not answer"; }
 		image_load "$node" &
+		loads+=($!)
 	done
-	wait
+	for node in "${loads[@]}"; do wait "$node" || die "an engine does not take the image"; done
 }
 
 engine_power() {
