@@ -154,6 +154,7 @@ static bool on_run_started(struct run *r, const struct event *e, struct err *err
     EXPECT(!r->started, "the run has started already");
     r->started = e->data;
     r->root.inputs = val_get(e->data, "inputs");
+    r->attested = val_get(e->data, "attested");
     r->root.status = ITEM_INSIDE;
     r->root.started_at = e->at;
     fans_make(r, &r->root, r->rb->root->children, r->rb->root->nchildren);
@@ -201,10 +202,19 @@ static bool on_answered(struct run *r, const struct event *e, struct err *err) {
     struct item *it = run_item(r, e->path);
     EXPECT(it && it->status == ITEM_ASKED, "nothing was asked");
     it->status = ITEM_NEW;
-    if (!val_get_bool(e->data, "yes", false))
+    const char *attest = val_get_str(e->data, "attest", NULL);
+    if (!val_get_bool(e->data, "yes", false)) {
+        it->denied = true;
         it->message = val_get_str(e->data, "how", "denied");
-    else if (!val_get(e->data, "attest"))
+    } else if (attest) {
+        struct val *all = val_list_new(r->arena);
+        for (size_t i = 0; i < val_len(r->attested); i++)
+            val_list_add(r->arena, all, val_at(r->attested, i));
+        val_list_add(r->arena, all, val_str(r->arena, attest));
+        r->attested = all;
+    } else {
         it->approved = true;
+    }
     touch(r, NULL, it);
     return true;
 }
@@ -260,6 +270,8 @@ static bool on_ended(struct run *r, const struct event *e, struct err *err) {
     if (val_get(e->data, "outputs"))
         it->outputs = val_get(e->data, "outputs");
     it->ended_at = e->at;
+    if (!r->cause)
+        r->cause = val_get_str(e->data, "cause", NULL);
     if (val_get_bool(e->data, "retry", false)) {
         it->status = ITEM_RETRYING;
         touch(r, NULL, it);

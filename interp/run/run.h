@@ -34,7 +34,8 @@ struct fan {
     bool need_failed;
     const char *failed_need; /* id of one that did */
     struct item *items;
-    size_t nitems, opened, over, failed;
+    size_t nitems, over, failed;
+    size_t begun;            /* items that the engine has taken up; they are taken up in order */
     bool each;               /* has for_each: `items` is what it yielded */
 };
 
@@ -46,7 +47,7 @@ struct item {
     enum item_status status;
     enum outcome outcome;
     int attempt;             /* of the act under way or last; 0: none yet */
-    bool approved;
+    bool approved, denied;
     const char *question;    /* while ASKED */
     const struct val *with, *before, *outputs;
     const char *message;
@@ -74,6 +75,8 @@ struct run {
     const char *message;
     size_t acting;            /* items in ITEM_ACTING */
     size_t unknown;           /* items that ended unknown */
+    const char *cause;        /* of the first refusal: "approval", "precondition", "moved"; or NULL */
+    const struct val *attested; /* members attested so far: a list of names */
     size_t events;
     /* fans and items that an event has touched since the engine last looked; in order */
     struct touched {

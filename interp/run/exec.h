@@ -1,10 +1,10 @@
-/* engine.h: one run, from its first event to its last.
+/* exec.h: one run, from its first event to its last.
  *
  * A turn: callbacks have put happenings into the inbox; the turn makes events out of them and of what has become possible, folds them,
  * and commits the batch. When the store says that it is durable, screens are told and what the batch asked for is carried out. Record, then
  * act, then tell. While a commit is under way nothing new is begun. */
-#ifndef RUN_ENGINE_H
-#define RUN_ENGINE_H
+#ifndef RUN_EXEC_H
+#define RUN_EXEC_H
 
 #include "run/run.h"
 #include "run/runner.h"
@@ -28,7 +28,7 @@ struct asker {
     void (*ask)(struct asker *a, const struct question *q, answer_fn *done, void *ud);
 };
 
-struct engine_spec {
+struct exec_spec {
     struct loader *ld;
     struct loop *loop;
     struct store *store;
@@ -43,14 +43,11 @@ struct engine_spec {
     int parallel;                 /* acts at a time in the whole run */
 };
 
-/* Runs to the end and returns the exit status of DESIGN section 7. What went wrong with the journal or the program itself is in err (exit 9). */
-int engine_run(struct arena *a, const struct engine_spec *spec, struct err *err);
+/* Runs to the end and returns the exit status of DESIGN section 7. What went wrong with the journal or the program itself is in err (exit 9).
+ * SIGINT and SIGTERM: at the first nothing new is begun and waits end; at the second the acts under way are cancelled. */
+int exec_run(struct arena *a, const struct exec_spec *spec, struct err *err);
 
 /* A new run id: time and randomness, sortable: "20260301-120000-3f9a". */
-const char *engine_run_id(struct arena *a, struct clock *c);
-
-/* First call: nothing new starts; second: what runs is cancelled. Safe from a signal callback of the loop. */
-struct engine;
-void engine_interrupt(struct engine *e);
+const char *exec_run_id(struct arena *a, struct clock *c);
 
 #endif

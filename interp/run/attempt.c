@@ -1,0 +1,282 @@
+#include "run/turn.h"
+
+/* How long an action may take to show after its act, unless it says otherwise; and how often one looks. */
+static const int64_t settle_default_ms = 60 * 1000, look_every_ms = 1000;
+static const int64_t wait_default_ms = 5 * 60 * 1000;
+
+static const char *kept(struct live *l, const char *s) {
+    return s ? arena_strdup(l->x->arena, s) : NULL;
+}
+
+static void observe_step(struct live *l, live_fn *next) {
+    const struct step *st = l->item->fan->step;
+    const struct item *home = home_of(l->item);
+    struct map *set = map_new(l->x->scratch);
+    parts_of_changes(home->rb, st->def, set);
+    parts_of_effects(home->rb, st, set);
+    parts_of_expr(home->rb, st->verify, set);
+    parts_of_expr(home->rb, st->wait, set);
+    observe(l, home, set, next);
+}
+
+/* ---- after an act: settle what is unknown, verify, work out the outputs ---- */
+
+static void settle(struct live *l);
+
+static void look_again(struct live *l) {
+    observe_step(l, settle);
+}
+
+static bool may_look_again(struct live *l) {
+    if (now_ms(l->x) >= l->deadline)
+        return false;
+    live_timer(l, look_every_ms, look_again);
+    return true;
+}
+
+/* Asks the action whether it has happened. Returns whether the answer is final; it is in l->outcome then. One "no" is not enough as long
+ * as the settling time lasts: what was asked for may still be on its way. */
+static bool settle_unknown(struct live *l) {
+    struct exec *x = l->x;
+    const struct def *def = l->item->fan->step->def;
+    const struct val *answer = NULL, *args[] = {l->item->with ? l->item->with : fields(x), l->item->before ? l->item->before : val_null()};
+    struct call_signal sig = {0};
+    struct err *errs = err_new(x->scratch);
+    enum call_result r = model_call(x->spec->state, def, FN_DONE, args, 2, x->scratch, &answer, NULL, &sig, errs);
+    if (r == CALL_OK && (val_is(answer, VAL_MAP) || (val_is(answer, VAL_BOOL) && answer->boolean))) {
+        l->outcome = OUT_OK;
+        l->outputs = val_is(answer, VAL_MAP) ? val_copy(x->arena, answer) : NULL;
+        l->message = NULL;
+        return true;
+    }
+    if (may_look_again(l))
+        return false;
+    if (r == CALL_OK && !val_is(answer, VAL_STRING)) {
+        l->outcome = OUT_FAILED;
+        l->message = kept(l, arena_printf(x->scratch, "%s; the state shows that it did not happen", l->message ? l->message : "no answer"));
+    } else if (r != CALL_OK) {
+        l->message = kept(l, arena_printf(x->scratch, "%s; whether it happened cannot be told: %s", l->message ? l->message : "no answer",
+                                          eval_why(x, r, &sig, errs)));
+    }
+    return true;
+}
+
+static const struct val *own_outputs(struct live *l, const struct val *base, const char **ret_why) {
+    struct exec *x = l->x;
+    const struct step *st = l->item->fan->step;
+    if (!st->noutputs)
+        return base;
+    struct val *out = fields(x);
+    for (size_t i = 0; i < val_len(base); i++)
+        val_map_set(x->scratch, out, base->map.pairs[i].key, base->map.pairs[i].val);
+    for (size_t i = 0; i < st->noutputs; i++) {
+        const struct val *v;
+        const char *why;
+        if (!live_eval(l, st->outputs[i].value, &v, &why)) {
+            *ret_why = arena_printf(x->scratch, "its output '%s' cannot be worked out: %s", st->outputs[i].name, why);
+            return NULL;
+        }
+        val_map_set(x->scratch, out, st->outputs[i].name, v);
+    }
+    return out;
+}
+
+static void settle(struct live *l) {
+    struct exec *x = l->x;
+    struct item *it = l->item;
+    const struct step *st = it->fan->step;
+    if (l->outcome == OUT_UNKNOWN && st->def && st->def->fn[FN_DONE] && !settle_unknown(l))
+        return;
+    const char *why = NULL;
+    if (l->outcome == OUT_OK && st->verify) {
+        bool holds = false;
+        bool known = live_test(l, st->verify, &holds, &why);
+        if (!known || !holds) {
+            if (may_look_again(l))
+                return;
+            l->outcome = OUT_FAILED;
+            l->message = kept(l, known ? arena_printf(x->scratch, "its 'verify' does not hold: %s", st->verify->text)
+                                       : arena_printf(x->scratch, "its 'verify' cannot be decided: %s", why));
+        }
+    }
+    const struct val *outputs = l->outputs;
+    if (l->outcome == OUT_OK) {
+        const enum outcome before = it->outcome;
+        it->outcome = OUT_OK; /* `outputs` may read the step itself */
+        outputs = own_outputs(l, l->outputs, &why);
+        it->outcome = before;
+        if (!outputs && st->noutputs) {
+            l->outcome = OUT_FAILED;
+            l->message = kept(l, why);
+        }
+    }
+    end_item(l, l->outcome, outputs, l->message, NULL);
+}
+
+static void settle_begin(struct live *l) {
+    const struct step *st = l->item->fan->step;
+    int64_t settle_ms = 0;
+    if (st->kind == STEP_ACTION && val_len(val_get(st->def->decl, "changes"))) {
+        settle_ms = settle_default_ms;
+        const char *own = val_get_str(st->def->decl, "settle", NULL);
+        if (own)
+            (void)duration_parse(own, &settle_ms); /* checked when the definition was loaded */
+    }
+    l->deadline = now_ms(l->x) + settle_ms;
+    observe_step(l, settle);
+}
+
+void after_act(struct live *l) {
+    const struct item *it = l->item;
+    l->outcome = it->outcome;
+    l->outputs = it->outputs;
+    l->message = it->message;
+    if (l->outcome == OUT_UNKNOWN && l->x->interrupts > 1) {
+        end_item(l, OUT_UNKNOWN, NULL, l->message, NULL); /* whoever interrupts twice wants no more waiting */
+        return;
+    }
+    settle_begin(l);
+}
+
+void group_over(struct live *l) {
+    struct exec *x = l->x;
+    struct item *it = l->item;
+    l->outcome = OUT_OK;
+    l->message = NULL;
+    l->outputs = NULL;
+    if (it->inside_failed) {
+        /* as bad as the worst of the steps inside */
+        l->outcome = OUT_FAILED;
+        for (size_t i = 0; i < it->nfans; i++) {
+            const struct fan *f = &it->fans[i];
+            if (f->outcome == OUT_UNKNOWN || (f->outcome == OUT_REFUSED && l->outcome != OUT_UNKNOWN))
+                l->outcome = f->outcome;
+            if (!l->message && f->outcome != OUT_OK && !f->blocked && f->outcome != OUT_SKIPPED && !f->step->continue_on_failure)
+                l->message = kept(l, arena_printf(x->scratch, "'%s' %s", f->path, f->outcome == OUT_REFUSED ? "was refused" : "did not end well"));
+        }
+    } else if (it->rb && it->rb->npost) {
+        struct scope sc = scope_from(x, it, true);
+        struct err *errs = err_new(x->scratch);
+        struct plan_check *post;
+        size_t n;
+        if (!plan_checks(x->scratch, x->spec->ld, it->rb, true, &sc, KNOWN_PROBED, &post, &n, errs)) {
+            l->outcome = OUT_FAILED;
+            l->message = kept(l, eval_why(x, CALL_ERROR, NULL, errs));
+        } else {
+            for (size_t i = 0; i < n && l->outcome == OUT_OK; i++)
+                if (!post[i].held) {
+                    l->outcome = OUT_FAILED;
+                    l->message = kept(l, arena_printf(x->scratch, "a postcondition does not hold: %s", post[i].message));
+                }
+        }
+    }
+    if (l->outcome != OUT_OK)
+        end_item(l, l->outcome, NULL, l->message, NULL);
+    else
+        settle_begin(l);
+}
+
+/* ---- waits ---- */
+
+static void wait_end(struct live *l, enum outcome outcome, const char *message) {
+    struct exec *x = l->x;
+    if (l->timer)
+        loop_timer_stop(x->spec->loop, l->timer);
+    l->timer = 0;
+    l->next = NULL;
+    struct val *d = fields(x);
+    field_str(x, d, "outcome", outcome_name(outcome));
+    field_str(x, d, "message", message);
+    emit(x, EV_ACTED, l->item->path, l->item->attempt, d);
+    const struct val *outputs = NULL;
+    const char *why = NULL;
+    if (outcome == OUT_OK) {
+        outputs = own_outputs(l, fields(x), &why);
+        if (!outputs)
+            outcome = OUT_FAILED, message = why;
+    }
+    end_item(l, outcome, outputs, message, NULL);
+}
+
+static void wait_look(struct live *l);
+
+static void wait_observe(struct live *l) {
+    observe_step(l, wait_look);
+}
+
+static void wait_go(struct live *l, void *arg) {
+    struct exec *x = l->x;
+    if (x->spec->runner->ops->waited)
+        x->spec->runner->ops->waited(x->spec->runner, l->item->fan->step, arg);
+}
+
+static void wait_announce(struct live *l) {
+    struct exec *x = l->x;
+    const struct step *st = l->item->fan->step;
+    l->announced = true;
+    const struct val *v;
+    const char *why;
+    struct buf b = BUF_INIT;
+    if (st->message && live_eval(l, st->message, &v, &why))
+        val_show(v, &b, 0);
+    else
+        buf_printf(&b, "waiting until %s", st->wait->text);
+    struct val *d = fields(x);
+    field_str(x, d, "text", b.data);
+    buf_done(&b);
+    emit(x, EV_NOTE, l->item->path, 0, d);
+    if (x->spec->runner->real)
+        return;
+    struct val *effect = val_map_new(x->arena);
+    for (size_t i = 0; i < st->neffects; i++)
+        if (live_eval(l, st->effects[i].value, &v, &why))
+            val_map_set(x->arena, effect, st->effects[i].path, val_copy(x->arena, v));
+    later(l, wait_go, effect);
+}
+
+static void wait_look(struct live *l) {
+    struct exec *x = l->x;
+    const struct step *st = l->item->fan->step;
+    if (l->item->status != ITEM_ACTING)
+        return; /* stopped meanwhile */
+    bool holds = false;
+    const char *why = NULL;
+    bool known = live_test(l, st->wait, &holds, &why);
+    if (known && holds) {
+        wait_end(l, OUT_OK, NULL);
+        return;
+    }
+    const int64_t left = l->deadline - now_ms(x);
+    if (left <= 0) {
+        struct buf b = BUF_INIT;
+        const int64_t started = l->item->started_at, wall = loop_clock(x->spec->loop)->wall_ms(loop_clock(x->spec->loop));
+        buf_adds(&b, "waited ");
+        duration_print(&b, wall > started ? wall - started : 0);
+        buf_printf(&b, " in vain for: %s", st->wait->text);
+        if (!known)
+            buf_printf(&b, " (%s)", why);
+        const char *message = arena_strdup(x->scratch, b.data);
+        buf_done(&b);
+        wait_end(l, OUT_FAILED, message);
+        return;
+    }
+    if (!l->announced)
+        wait_announce(l);
+    live_timer(l, st->every_ms < left ? st->every_ms : left, wait_observe);
+}
+
+void wait_start(struct live *l) {
+    const char *why;
+    int64_t timeout;
+    if (!live_duration(l, l->item->fan->step->timeout, wait_default_ms, &timeout, &why)) {
+        wait_end(l, OUT_FAILED, arena_printf(l->x->scratch, "its 'timeout' cannot be worked out: %s", why));
+        return;
+    }
+    l->deadline = now_ms(l->x) + timeout;
+    l->announced = false;
+    wait_observe(l);
+}
+
+void wait_stop(struct live *l, const char *why) {
+    wait_end(l, OUT_FAILED, why);
+}

@@ -1,0 +1,143 @@
+/* turn.h: what the files of the engine share. Private to run/.
+ *
+ * The engine's transient things hang on items: a `live` for each item that was taken up. Nothing here is needed to understand a journal. */
+#ifndef RUN_TURN_H
+#define RUN_TURN_H
+
+#include "run/exec.h"
+
+struct live;
+struct exec;
+typedef void live_fn(struct live *l);
+
+/* Something that happened outside; handled at the start of the next turn. Its values live in its own arena. */
+struct happening {
+    struct happening *next;
+    struct arena *arena;
+    void (*handle)(struct exec *x, struct happening *h);
+    struct live *live;            /* or NULL: the run as a whole */
+    const struct part *part;      /* of a probe */
+    uint64_t order;               /* of a probe: when it was asked */
+    bool yes;                     /* of an answer; of a probe: it answered */
+    enum outcome outcome;         /* of an act */
+    const struct val *value;      /* outputs, or what was observed */
+    const char *text;
+};
+
+/* What a batch asked for; carried out once the batch is durable. */
+struct command {
+    void (*go)(struct live *l, void *arg);
+    struct live *live;
+    void *arg;
+};
+
+struct live {
+    struct exec *x;
+    struct item *item;
+    bool acting;             /* between STARTED and the end of the attempt: holds one of the run's slots */
+    bool in_act;             /* the runner has the act */
+    bool queued;             /* waits for a slot, or for the membership */
+    const char *membership;  /* held while acting, or NULL */
+    size_t probes;           /* answers that are still under way */
+    live_fn *next;           /* goes on when they are all there */
+    uint64_t timer;
+    int64_t deadline;        /* of a wait or of settling; monotonic ms, 0: none */
+    bool announced;          /* of a wait: people were told what to do meanwhile */
+    const char *why;         /* why what is waited for did not hold at the last look */
+    enum outcome outcome;    /* of the attempt so far */
+    const struct val *outputs;
+    const char *message;
+    struct bind *bind;       /* of a runbook step */
+};
+
+struct exec {
+    struct arena *arena;     /* of the run */
+    struct arena *scratch;   /* of the turn */
+    const struct exec_spec *spec;
+    struct err *err;
+    struct run *run;
+    struct happening *inbox, **inbox_end;
+    const struct event **batch;
+    size_t nbatch, capbatch;
+    struct command *commands;
+    size_t ncommands, capcommands;
+    struct map *lives;       /* path → struct live * */
+    struct map *lines;       /* path → const struct plan_line * */
+    struct map *asked;       /* part → uint64_t *: order of the probe whose answer is the newest that was taken */
+    struct map *members;     /* membership → struct holder * */
+    struct live **queue;     /* items that wait for a slot, in order */
+    size_t nqueue, capqueue;
+    int acts;                /* slots in use */
+    bool slots_freed;        /* since the queue was last looked at */
+    uint64_t order;
+    const struct val *run_val;
+    bool committing, broken, finishing;
+    int interrupts;
+};
+
+/* ---- exec.c ---- */
+
+/* Makes an event of it, folds it, and adds it to the batch. data may lie in the scratch arena. */
+void emit(struct exec *x, enum event_type type, const char *path, int attempt, const struct val *data);
+struct val *fields(struct exec *x); /* a new map in the scratch arena */
+void field_str(struct exec *x, struct val *m, const char *key, const char *s); /* nothing if s is NULL */
+void later(struct live *l, void (*go)(struct live *l, void *arg), void *arg);
+struct happening *happening_new(struct exec *x, struct live *l, void (*handle)(struct exec *, struct happening *));
+void happen(struct exec *x, struct happening *h);
+/* The live of an item, made when first asked for. */
+struct live *live_of(struct exec *x, struct item *it);
+/* next(l) in the turn after ms. */
+void live_timer(struct live *l, int64_t ms, live_fn *next);
+/* Ends an item, or, with retries left, the attempt. cause: of a refusal, or NULL. */
+void end_item(struct live *l, enum outcome outcome, const struct val *outputs, const char *message, const char *cause);
+int64_t now_ms(const struct exec *x);
+
+/* ---- scope.c: what expressions of an item or of its list see ---- */
+
+/* from: an item for its own expressions; owner for `if` and `for_each` of a step in it. */
+struct scope scope_from(struct exec *x, struct item *from, bool inside);
+/* Message of an evaluation that did not end well, in the scratch arena. */
+const char *eval_why(struct exec *x, enum call_result r, const struct call_signal *sig, const struct err *errs);
+bool live_test(struct live *l, const struct expr *e, bool *ret, const char **ret_why);
+bool live_eval(struct live *l, const struct tmpl *t, const struct val **ret, const char **ret_why);
+/* A duration template; fallback without one. */
+bool live_duration(struct live *l, const struct tmpl *t, int64_t fallback, int64_t *ret_ms, const char **ret_why);
+/* The runbook that an item's step belongs to: its root or runbook item. */
+struct item *home_of(const struct item *it);
+/* Adds the parts that an expression reads to a set. */
+void parts_of_expr(const struct runbook *rb, const struct expr *e, struct map *set);
+void parts_of_changes(const struct runbook *rb, const struct def *d, struct map *set);
+void parts_of_effects(const struct runbook *rb, const struct step *st, struct map *set);
+void parts_all(const struct runbook *rb, struct map *set);
+
+/* ---- observe.c ---- */
+
+/* Asks the probes of the set (name → const struct part *); next(l) when all have answered and their answers were taken. home: whose inputs they
+ * are asked with. An empty set: next at once. */
+void observe(struct live *l, const struct item *home, struct map *set, live_fn *next);
+/* The same for what a binding wants. */
+void observe_wants(struct live *l, const struct bind_want *wants, size_t n, live_fn *next);
+
+/* ---- advance.c ---- */
+
+void advance(struct exec *x); /* until nothing is touched */
+
+/* ---- begin.c ---- */
+
+void begin(struct live *l);           /* an item in ITEM_NEW */
+void begin_attempt(struct live *l);   /* of an item in ITEM_NEW or ITEM_RETRYING: record the intent, then act */
+void slot_free(struct live *l);
+void queue_retry(struct exec *x);     /* those that wait for a slot, in order */
+
+/* ---- attempt.c ---- */
+
+void after_act(struct live *l);       /* an item in ITEM_ACTED */
+void wait_start(struct live *l);      /* a wait_for in ITEM_ACTING */
+void wait_stop(struct live *l, const char *why);
+void group_over(struct live *l);      /* all steps inside are over */
+
+/* ---- finish.c ---- */
+
+void finish(struct exec *x);      /* all steps are over, or the run stops */
+
+#endif
