@@ -6,6 +6,10 @@ root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 lab=$root/tests/lab/lab
 : "${QUORATE:=$root/build/quorate}"
 
+# Who is to come back comes back at once here, or never.
+# shellcheck disable=SC2034
+quick=(--input grace=5s)
+
 # ---- a lab for each file, that goes whatever happens
 
 # Why this machine can have no lab; nothing if it can. (`skip` in setup_file fails in bats 1.8, so every test asks.)

@@ -1,0 +1,31 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154
+# Nobody comes back: what is left is a swarm of one manager, which works, and which nobody may take for a recovered one.
+
+bats_require_minimum_version 1.5.0
+load scenario
+
+setup_file() {
+	NEEDS=$QUORATE lab_open 6 4 --workers 1
+	[[ -z $WHY_NOT ]] || return 0
+	"$lab" service web 4
+	"$lab" kill node2 node3
+	"$lab" mark
+}
+teardown_file() { lab_close; }
+setup() { lab_need; }
+teardown() { lab_evidence chain; }
+
+@test "every step ends well, but the goal is missed: exit 11, with the number of managers" {
+	until_ 60 no_quorum node1
+	quorate_as run run swarm/recover-quorum --yes --attest node2,node3 "${quick[@]}"
+	exits run 11
+	says run '(one|1|single)[- ]manager|managers?:? *(is|are|=)? *1|1 of 3'
+}
+
+@test "one manager leads, and the worker knows it" {
+	one_leader
+	same node1 reachable_managers
+}
+@test "no record stands for nobody" { same "" ghosts && same "" half_managers; }
+@test "four tasks run on ready nodes, and four containers on their engines" { tasks_run web 4; }
