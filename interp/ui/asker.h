@@ -1,0 +1,13 @@
+/* asker.h: who answers the questions of a run. */
+#ifndef UI_ASKER_H
+#define UI_ASKER_H
+
+#include "run/exec.h"
+
+/* yes: approvals are given without asking (--yes), attestations never are: those are given by name, or on the terminal. Without a terminal on
+ * standard input and without --yes the answer is no, "no terminal". */
+struct asker *asker_new(struct arena *a, struct loop *l, bool yes);
+/* Reads a line from the terminal without echo; NULL if there is none. For secrets. */
+char *asker_secret(struct arena *a, const char *prompt);
+
+#endif
