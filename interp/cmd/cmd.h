@@ -1,0 +1,116 @@
+/* cmd.h: what the sub-commands share: the table of commands, the options, and how a program is put together. */
+#ifndef CMD_CMD_H
+#define CMD_CMD_H
+
+#include "io/engines.h"
+#include "plan/plan.h"
+#include "run/exec.h"
+#include "ui/style.h"
+
+#include <stdio.h>
+
+#define QUORATE_VERSION "0.1.0"
+
+/* Exit statuses that more than one command uses; the whole list is in main.c's help. */
+enum { EXIT_DONE = 0, EXIT_STEP = 1, EXIT_USAGE = 2, EXIT_INVALID = 3, EXIT_REFUSED = 4, EXIT_APPROVAL = 5, EXIT_JOURNAL = 9 };
+
+struct words { /* of an option that may be given several times */
+    const char **items;
+    size_t n;
+};
+
+struct options {
+    const char *site, *store, *world, *output, *color, *inputs_file, *parallel, *seed;
+    struct words inputs, attest, library;
+    bool yes, verbose, help;
+};
+
+/* Bits of the options that a command takes. */
+enum {
+    OPT_SITE = 1,
+    OPT_LIBRARY = 2,
+    OPT_STORE = 4,
+    OPT_INPUT = 8,
+    OPT_WORLD = 16,
+    OPT_OUTPUT = 32,
+    OPT_YES = 64,
+    OPT_ATTEST = 128,
+    OPT_PARALLEL = 256,
+    OPT_VERBOSE = 512,
+    OPT_SEED = 1024,
+};
+
+/* One invocation: made by main, filled by the ctx_ functions as far as a command needs it, taken down by ctx_close. */
+struct ctx {
+    struct arena *arena;
+    struct err *err;
+    struct options opt;
+    int argc;
+    char **argv; /* the words behind the command's name */
+    struct style style; /* of standard output */
+    /* the language */
+    struct site *site;
+    struct files *files;
+    struct box *box;
+    struct library *lib;
+    struct loader loader;
+    /* the world */
+    struct clock *clock;
+    struct clock_virtual virtual_clock;
+    struct loop *loop;
+    struct http *http;
+    struct engines *engines;
+    struct task_world task_world;
+    struct runner *runner;
+    const struct val *world; /* of --world, or NULL */
+    const struct val *site_val, *run_val; /* what expressions see */
+};
+
+struct command_info {
+    const char *name, *args, *text;
+    unsigned options;
+    int min_args, max_args; /* max -1: any number */
+    int (*run)(struct ctx *c);
+};
+extern const struct command_info command_infos[]; /* ends with {0} */
+
+/* ---- ctx.c ---- */
+
+/* Site, library and loader. false: told in err. */
+bool ctx_language(struct ctx *c);
+/* Loop, engines and runner: the real world, or that of --world. */
+bool ctx_world(struct ctx *c, bool may_change);
+void ctx_close(struct ctx *c);
+/* Prints what is in err to standard error; the exit status for it. */
+int ctx_report(struct ctx *c);
+/* The journal's URL: of --store, of the site, or the default; *ret_mark for errors. */
+const char *ctx_store(struct ctx *c, struct mark *ret_mark);
+
+/* ---- inputs.c ---- */
+
+/* The inputs given for a runbook: the site's, then the file's, then the command line's, then those that `from` finds. */
+bool inputs_given(struct ctx *c, const struct runbook *rb, const struct val **ret);
+
+/* ---- prepare.c ---- */
+
+struct prepared {
+    const struct runbook *rb;
+    struct model *state;   /* observed */
+    struct bind *bind;
+    const struct plan *plan;
+};
+/* Loads, binds, probes and plans. false: told in err. */
+bool prepare(struct ctx *c, const char *name, struct prepared *ret);
+
+/* ---- the commands ---- */
+
+int cmd_check(struct ctx *c);
+int cmd_plan(struct ctx *c);
+int cmd_run(struct ctx *c);
+int cmd_rehearse(struct ctx *c);
+int cmd_runs(struct ctx *c);
+int cmd_show(struct ctx *c);
+int cmd_doc(struct ctx *c);
+int cmd_schema(struct ctx *c);
+
+#endif

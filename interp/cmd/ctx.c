@@ -1,0 +1,234 @@
+#include "cmd/cmd.h"
+
+#include "cmd/embedded.h"
+#include "store/store.h"
+#include "value/file.h"
+#include "value/yaml.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const size_t max_world = 16 << 20; /* bytes of a world file */
+
+int ctx_report(struct ctx *c) {
+    struct buf b = BUF_INIT;
+    err_sort(c->err);
+    err_render(c->err, &b);
+    fflush(stdout);
+    fwrite(b.data, 1, b.len, stderr);
+    buf_done(&b);
+    for (const struct diag *d = c->err->first; d; d = d->next)
+        if (d->severity == SEV_ERROR && !strcmp(d->code, "journal"))
+            return EXIT_JOURNAL;
+    return c->err->nerrors ? EXIT_INVALID : EXIT_DONE;
+}
+
+/* ---- the language ---- */
+
+static bool load_site(struct ctx *c) {
+    const char *path = c->opt.site;
+    if (!path && getenv("QUORATE_SITE") && *getenv("QUORATE_SITE"))
+        path = getenv("QUORATE_SITE");
+    if (!path && access("site.yaml", F_OK) == 0)
+        path = "site.yaml";
+    if (path)
+        return site_load(c->arena, path, engines_check_url, &c->site, c->err);
+    return true;
+}
+
+/* A site's folder holds runbooks (NAME.yaml) and definitions (FAMILY/NAME.lua, or NAME.lua for a hook) side by side. */
+static bool add_site_folders(struct ctx *c) {
+    bool ok = true;
+    for (size_t i = 0; c->site && c->site->library && c->site->library[i]; i++) {
+        ok &= files_add_dir(c->files, c->site->library[i], "runbooks/", c->site->library_marks[i], c->err);
+        ok = ok && files_add_dir(c->files, c->site->library[i], "stdlib/", c->site->library_marks[i], c->err);
+    }
+    return ok;
+}
+
+bool ctx_language(struct ctx *c) {
+    if (!load_site(c))
+        return false;
+    c->files = files_new(c->arena);
+    bool ok = true;
+    for (size_t i = 0; i < c->opt.library.n; i++)
+        ok &= files_add_dir(c->files, c->opt.library.items[i], "", mark_none(), c->err);
+    const char *env = getenv("QUORATE_LIBRARY");
+    if (env && *env && !c->opt.library.n)
+        ok &= files_add_dir(c->files, env, "", mark_none(), c->err);
+    ok = add_site_folders(c) && ok;
+    files_add_embedded(c->files, embedded_files);
+    c->box = box_new(NULL);
+    c->lib = library_new(c->arena, c->box, c->files);
+    c->loader = (struct loader){.arena = c->arena, .box = c->box, .files = c->files, .lib = c->lib, .site = c->site};
+    return ok;
+}
+
+/* ---- the world ---- */
+
+static bool world_load(struct ctx *c) {
+    const char *name = c->opt.world;
+    const struct source *src = NULL;
+    const char *embedded = arena_printf(c->arena, "runbooks/%s", strncmp(name, "runbooks/", 9) ? name : name + 9);
+    if (strcmp(name, "-") && access(name, F_OK) != 0 && files_has(c->files, embedded)) {
+        src = files_read(c->files, embedded, c->err);
+        if (!src)
+            return false;
+    } else if (!file_read(c->arena, name, NULL, max_world, &src, c->err)) {
+        return false;
+    }
+    if (!yaml_parse(c->arena, src, NULL, &c->world, c->err))
+        return false;
+    static const struct field fields[] = {{"world", F_STRING, true, "what the world is called", NULL, NULL},
+                                          {"description", F_STRING, false, "for people", NULL, NULL},
+                                          {"nodes", F_MAP, true, "the inventory: node name → {address, labels}", NULL, NULL},
+                                          {"state", F_MAP, true, "what the probes return, by part", NULL, NULL},
+                                          {0}};
+    return schema_check(c->world, fields, NULL, "the world", c->err);
+}
+
+/* A rehearsal's inventory is that of the world file: the site's engines are not asked. */
+static void world_site(struct ctx *c) {
+    const struct val *nodes = val_get(c->world, "nodes");
+    struct site *s = site_none(c->arena);
+    s->name = val_get_str(c->world, "world", "world");
+    s->nnodes = val_len(nodes);
+    s->nodes = arena_array(c->arena, struct site_node, s->nnodes + 1);
+    static const char *none[] = {NULL};
+    for (size_t i = 0; i < s->nnodes; i++) {
+        const struct val_pair *p = &nodes->map.pairs[i];
+        const struct val *labels = val_get(p->val, "labels");
+        s->nodes[i] = (struct site_node){.name = p->key, .mark = p->mark, .engines = none, .address = val_get_str(p->val, "address", NULL),
+                                         .labels = labels ? labels : val_map_new(c->arena)};
+    }
+    if (c->site) {
+        s->inputs = c->site->inputs;
+        s->library = c->site->library;
+        s->library_marks = c->site->library_marks;
+    }
+    c->site = s;
+}
+
+static const struct val *nodes_with_shells(struct ctx *c) {
+    const struct val *nodes = site_nodes_val(c->site, c->arena);
+    struct val *out = val_map_new(c->arena);
+    for (size_t i = 0; i < val_len(nodes); i++) {
+        const struct val_pair *p = &nodes->map.pairs[i];
+        static const char *const shells[] = {[SHELL_NONE] = NULL, [SHELL_LOCAL] = "local", [SHELL_SSH] = "ssh"};
+        const char *shell = c->engines ? shells[engines_shell(c->engines, p->key)] : NULL;
+        val_map_set(c->arena, out, p->key, shell ? val_map_with(c->arena, p->val, "shell", val_str(c->arena, shell)) : p->val);
+    }
+    return out;
+}
+
+static const char *runtime_dir(struct ctx *c) {
+    const char *base = getenv("XDG_RUNTIME_DIR");
+    return arena_printf(c->arena, "%s/quorate-%ld", base && *base ? base : "/tmp", (long)getpid());
+}
+
+static void add_engines(struct ctx *c) {
+    c->http = http_new(c->loop);
+    c->engines = engines_new(c->loop, c->http, runtime_dir(c));
+    if (!c->site->src) {
+        engines_add_from_env(c->engines, c->site->nodes[0].name, getenv("DOCKER_HOST"), getenv("DOCKER_TLS_VERIFY"), getenv("DOCKER_CERT_PATH"));
+        return;
+    }
+    for (size_t i = 0; i < c->site->nnodes; i++) {
+        const struct site_node *n = &c->site->nodes[i];
+        const struct engine_spec spec = {.name = n->name, .endpoints = n->engines, .ca = n->ca, .cert = n->cert, .key = n->key,
+                                         .insecure = n->tls_insecure, .ssh_config = n->ssh_config};
+        engines_add(c->engines, &spec);
+    }
+}
+
+static const struct val *attested(struct ctx *c) {
+    struct val *list = val_list_new(c->arena);
+    for (size_t i = 0; i < c->opt.attest.n; i++)
+        for (const char *s = c->opt.attest.items[i]; *s;) {
+            size_t n = strcspn(s, ",");
+            if (n)
+                val_list_add(c->arena, list, val_strn(c->arena, s, n));
+            s += n + (s[n] == ',');
+        }
+    return list;
+}
+
+static void attested_known(struct ctx *c, const struct val *list) {
+    const char **names = arena_array(c->arena, const char *, c->site->nnodes + 1);
+    for (size_t i = 0; i < c->site->nnodes; i++)
+        names[i] = c->site->nodes[i].name;
+    for (size_t i = 0; i < val_len(list); i++) {
+        const char *name = val_cstr(val_at(list, i));
+        if (site_node(c->site, name) || !c->site->src)
+            continue; /* without a site, members are named by their host names */
+        struct diag *d = err_warn(c->err, mark_none(), "attest-unknown", "--attest names '%s', which is no node of the site", name);
+        diag_accepted(c->err, d, name, names, c->site->nnodes);
+    }
+}
+
+bool ctx_world(struct ctx *c, bool may_change) {
+    if (c->opt.world && !world_load(c))
+        return false;
+    if (c->opt.world)
+        world_site(c);
+    else if (!c->site)
+        c->site = site_none(c->arena);
+    c->loader.site = c->site;
+    c->clock = clock_system();
+    if (c->world) {
+        const char *seed = c->opt.seed ? c->opt.seed : "1";
+        char *end;
+        const unsigned long long n = strtoull(seed, &end, 10);
+        if (!*seed || *end) {
+            err_add(c->err, mark_none(), "usage", "--seed wants a number, not '%s'", seed);
+            return false;
+        }
+        clock_virtual_init(&c->virtual_clock, 1767225600000 /* 2026-01-01 */, n);
+        c->clock = &c->virtual_clock.base;
+    }
+    c->loop = loop_new(c->clock);
+    if (!c->world)
+        add_engines(c);
+    const struct val *names = attested(c);
+    attested_known(c, names);
+    struct val *site = val_map_new(c->arena), *run = val_map_new(c->arena);
+    val_map_set(c->arena, site, "name", val_str(c->arena, c->site->name));
+    val_map_set(c->arena, site, "nodes", nodes_with_shells(c));
+    val_map_set(c->arena, run, "id", val_str(c->arena, "plan"));
+    val_map_set(c->arena, run, "attested", names);
+    val_map_set(c->arena, run, "rehearsal", val_bool(c->arena, c->world != NULL));
+    c->site_val = site;
+    c->run_val = run;
+    if (c->world) {
+        c->runner = runner_world(c->arena, c->loop, c->box, val_get(c->world, "state"));
+        return true;
+    }
+    c->task_world = (struct task_world){.loop = c->loop, .http = c->http, .engines = c->engines, .box = c->box,
+                                        .nodes = val_get(site, "nodes"), .site = site, .run = run};
+    c->runner = runner_live(c->arena, &c->task_world, may_change);
+    return true;
+}
+
+void ctx_close(struct ctx *c) {
+    if (c->runner)
+        c->runner->ops->close(c->runner);
+    if (c->engines)
+        engines_free(c->engines);
+    if (c->http)
+        http_free(c->http);
+    if (c->loop)
+        loop_free(c->loop);
+    box_free(c->box);
+}
+
+const char *ctx_store(struct ctx *c, struct mark *ret_mark) {
+    *ret_mark = mark_none();
+    if (c->opt.store)
+        return c->opt.store;
+    if (c->site && c->site->store) {
+        *ret_mark = c->site->store_mark;
+        return c->site->store;
+    }
+    return store_default_url(c->arena);
+}

@@ -1,0 +1,191 @@
+#include "cmd/cmd.h"
+
+#include <getopt.h>
+#include <stddef.h>
+#include <string.h>
+
+enum { LANGUAGE = OPT_SITE | OPT_LIBRARY, BINDING = LANGUAGE | OPT_INPUT | OPT_ATTEST | OPT_VERBOSE | OPT_OUTPUT | OPT_WORLD };
+
+const struct command_info command_infos[] = {
+    {"check", "RUNBOOK...", "Read runbooks and check everything that needs no cluster.", LANGUAGE, 1, -1, cmd_check},
+    {"plan", "RUNBOOK", "Probe the cluster and show what a run would do, and how that is known. Changes nothing.", BINDING, 1, 1, cmd_plan},
+    {"run", "RUNBOOK", "Plan, and then carry it out.", BINDING | OPT_YES | OPT_STORE | OPT_PARALLEL, 1, 1, cmd_run},
+    {"rehearse", "RUNBOOK --world FILE", "The same on the world of a file, in virtual time.", BINDING | OPT_YES | OPT_PARALLEL | OPT_SEED, 1, 1,
+     cmd_rehearse},
+    {"runs", "", "List the runs of the journal, newest first.", OPT_SITE | OPT_STORE | OPT_OUTPUT, 0, 0, cmd_runs},
+    {"show", "RUN", "Tell what happened in a run ('last' for the newest).", LANGUAGE | OPT_STORE | OPT_OUTPUT | OPT_VERBOSE, 1, 1, cmd_show},
+    {"doc", "[NAME]", "What an action, a probe, a function or a runbook is for; without a name, what there is.", LANGUAGE, 0, 1, cmd_doc},
+    {"schema", "", "The JSON Schema of runbooks, for editors.", 0, 0, 0, cmd_schema},
+    {0},
+};
+
+enum option_kind { KIND_TEXT, KIND_WORDS, KIND_FLAG };
+
+static const struct option_info {
+    const char *name;
+    char letter;
+    const char *arg;
+    unsigned bit; /* 0: every command takes it */
+    enum option_kind kind;
+    size_t at; /* in struct options */
+    const char *text;
+} option_infos[] = {
+    {"site", 's', "FILE", OPT_SITE, KIND_TEXT, offsetof(struct options, site), "the site; default: $QUORATE_SITE, or site.yaml here if there is one"},
+    {"library", 'L', "DIR", OPT_LIBRARY, KIND_WORDS, offsetof(struct options, library),
+     "a folder with stdlib/ and runbooks/ that goes before the built-in one ($QUORATE_LIBRARY)"},
+    {"input", 'i', "NAME=VALUE", OPT_INPUT, KIND_WORDS, offsetof(struct options, inputs), "an input; NAME=@FILE reads YAML from a file"},
+    {"inputs", 'I', "FILE", OPT_INPUT, KIND_TEXT, offsetof(struct options, inputs_file), "inputs from a YAML file"},
+    {"attest", 'A', "NODE,...", OPT_ATTEST, KIND_WORDS, offsetof(struct options, attest),
+     "these machines cannot come back with their old state; never implied by --yes"},
+    {"yes", 'y', NULL, OPT_YES, KIND_FLAG, offsetof(struct options, yes), "answer every approval with yes (journaled)"},
+    {"world", 'w', "FILE", OPT_WORLD, KIND_TEXT, offsetof(struct options, world), "the world of this file instead of the real one"},
+    {"store", 'S', "URL", OPT_STORE, KIND_TEXT, offsetof(struct options, store), "the journal, as sqlite:PATH; default: the site's, or below $XDG_STATE_HOME"},
+    {"parallel", 'j', "N", OPT_PARALLEL, KIND_TEXT, offsetof(struct options, parallel), "acts at a time in the whole run (default 4)"},
+    {"seed", 0, "N", OPT_SEED, KIND_TEXT, offsetof(struct options, seed), "of the random numbers of a rehearsal"},
+    {"output", 'o', "text|json", OPT_OUTPUT, KIND_TEXT, offsetof(struct options, output), "text (default), or JSON Lines"},
+    {"verbose", 'v', NULL, OPT_VERBOSE, KIND_FLAG, offsetof(struct options, verbose), "more"},
+    {"color", 0, "WHEN", 0, KIND_TEXT, offsetof(struct options, color), "auto (default), always or never"},
+    {"help", 'h', NULL, 0, KIND_FLAG, offsetof(struct options, help), "this text"},
+};
+enum { noptions = sizeof option_infos / sizeof *option_infos };
+
+static void print_options(FILE *out, unsigned bits) {
+    for (int i = 0; i < noptions; i++) {
+        const struct option_info *o = &option_infos[i];
+        if (o->bit && !(o->bit & bits))
+            continue;
+        char left[64];
+        snprintf(left, sizeof left, "--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+        if (o->letter)
+            fprintf(out, "  -%c, %-22s %s\n", o->letter, left, o->text);
+        else
+            fprintf(out, "      %-22s %s\n", left, o->text);
+    }
+}
+
+static void print_help(FILE *out, const struct command_info *cmd) {
+    if (cmd) {
+        fprintf(out, "usage: quorate %s%s%s [OPTION...]\n\n%s\n\n", cmd->name, *cmd->args ? " " : "", cmd->args, cmd->text);
+        print_options(out, cmd->options);
+        return;
+    }
+    fputs("usage: quorate COMMAND [WORD...] [OPTION...]\n\nRunbooks for clusters that have lost their quorum.\n\n", out);
+    for (const struct command_info *i = command_infos; i->name; i++)
+        fprintf(out, "  %-10s %s\n", i->name, i->text);
+    fputs("\nquorate COMMAND --help tells the options of a command; quorate --version the version.\n\n"
+          "exit status: 0 done, 1 a step failed, 2 usage, 3 the runbook, site or input is invalid, 4 refused by a precondition,\n"
+          "  5 an approval or attestation is missing or denied, 6 the world moved, 7 the outcome of a step is unknown,\n"
+          "  9 the journal or the machine failed, 11 every step ended well but a postcondition does not hold, 130 interrupted\n",
+          out);
+}
+
+static void words_add(struct arena *a, struct words *w, const char *s) {
+    const char **items = arena_array(a, const char *, w->n + 1);
+    if (w->n)
+        memcpy(items, w->items, w->n * sizeof *items);
+    items[w->n++] = s;
+    w->items = items;
+}
+
+static bool take_option(struct ctx *c, const struct command_info *cmd, const struct option_info *o, const char *arg) {
+    void *at = (char *)&c->opt + o->at;
+    if (o->bit && !(o->bit & cmd->options)) {
+        fprintf(stderr, "quorate: '%s' does not take --%s; see quorate %s --help\n", cmd->name, o->name, cmd->name);
+        return false;
+    }
+    if (o->kind == KIND_FLAG)
+        *(bool *)at = true;
+    else if (o->kind == KIND_TEXT)
+        *(const char **)at = arg;
+    else
+        words_add(c->arena, at, arg);
+    return true;
+}
+
+static bool read_options(struct ctx *c, const struct command_info *cmd, int argc, char **argv) {
+    struct option longs[noptions + 1] = {0};
+    char shorts[2 * noptions + 2] = "", *s = shorts;
+    for (int i = 0; i < noptions; i++) {
+        const struct option_info *o = &option_infos[i];
+        longs[i] = (struct option){o->name, o->arg ? required_argument : no_argument, NULL, o->letter ? o->letter : 256 + i};
+        if (o->letter) {
+            *s++ = o->letter;
+            if (o->arg)
+                *s++ = ':';
+        }
+    }
+    for (int ch; (ch = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
+        const struct option_info *found = NULL;
+        for (int i = 0; i < noptions; i++)
+            if (longs[i].val == ch)
+                found = &option_infos[i];
+        if (!found) {
+            fprintf(stderr, "See quorate %s --help\n", cmd->name);
+            return false;
+        }
+        if (!take_option(c, cmd, found, optarg))
+            return false;
+    }
+    c->argc = argc - optind;
+    c->argv = argv + optind;
+    return true;
+}
+
+static const struct command_info *command_named(const char *name) {
+    const char *names[32];
+    size_t n = 0;
+    for (const struct command_info *i = command_infos; i->name; i++) {
+        if (!strcmp(i->name, name))
+            return i;
+        names[n++] = i->name;
+    }
+    const char *near = nearest_name(name, names, n);
+    fprintf(stderr, "quorate: unknown command '%s'%s%s%s; see quorate --help\n", name, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return NULL;
+}
+
+static bool output_known(const struct ctx *c) {
+    const char *o = c->opt.output;
+    if (!o || !strcmp(o, "text") || !strcmp(o, "json"))
+        return true;
+    fprintf(stderr, "quorate: unknown output '%s'; accepted: text, json\n", o);
+    return false;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2 || !strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+        const struct command_info *cmd = argc > 2 ? command_named(argv[2]) : NULL;
+        if (argc > 2 && !cmd)
+            return EXIT_USAGE;
+        print_help(argc < 2 ? stderr : stdout, cmd);
+        return argc < 2 ? EXIT_USAGE : EXIT_DONE;
+    }
+    if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "version")) {
+        puts("quorate " QUORATE_VERSION);
+        return EXIT_DONE;
+    }
+    const struct command_info *cmd = command_named(argv[1]);
+    if (!cmd)
+        return EXIT_USAGE;
+    struct arena *a = arena_new();
+    struct ctx c = {.arena = a, .err = err_new(a)};
+    int status = EXIT_USAGE;
+    if (!read_options(&c, cmd, argc - 1, argv + 1) || !output_known(&c)) {
+        status = EXIT_USAGE;
+    } else if (c.opt.help) {
+        print_help(stdout, cmd);
+        status = EXIT_DONE;
+    } else if (c.argc < cmd->min_args || (cmd->max_args >= 0 && c.argc > cmd->max_args)) {
+        fprintf(stderr, "usage: quorate %s %s\nSee quorate %s --help\n", cmd->name, cmd->args, cmd->name);
+    } else {
+        c.style = style_for(stdout, c.opt.color);
+        status = cmd->run(&c);
+    }
+    ctx_close(&c);
+    arena_free(a);
+    if (fflush(stdout) || ferror(stdout)) {
+        fprintf(stderr, "quorate: standard output could not be written\n");
+        return status ? status : EXIT_JOURNAL;
+    }
+    return status;
+}

@@ -1,0 +1,128 @@
+#include "cmd/cmd.h"
+
+#include "store/store.h"
+#include "ui/asker.h"
+#include "ui/screens.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct val *about(struct ctx *c) {
+    struct val *m = val_map_new(c->arena);
+    char host[256] = "?";
+    gethostname(host, sizeof host - 1);
+    const char *user = getenv("SUDO_USER") ? getenv("SUDO_USER") : getenv("USER");
+    val_map_set(c->arena, m, "version", val_str(c->arena, QUORATE_VERSION));
+    val_map_set(c->arena, m, "host", val_str(c->arena, c->world ? "rehearsal" : host));
+    if (user)
+        val_map_set(c->arena, m, "user", val_str(c->arena, user));
+    val_map_set(c->arena, m, "uid", val_int(c->arena, getuid()));
+    val_map_set(c->arena, m, "pid", val_int(c->arena, getpid()));
+    val_map_set(c->arena, m, "yes", val_bool(c->arena, c->opt.yes));
+    return m;
+}
+
+static bool parallel_of(struct ctx *c, int *ret) {
+    *ret = 4;
+    if (!c->opt.parallel)
+        return true;
+    char *end;
+    const long n = strtol(c->opt.parallel, &end, 10);
+    if (!*c->opt.parallel || *end || n < 1 || n > 1000) {
+        err_add(c->err, mark_none(), "usage", "--parallel wants a number from 1 to 1000, not '%s'", c->opt.parallel);
+        return false;
+    }
+    *ret = (int)n;
+    return true;
+}
+
+/* Why the plan cannot be run at all: 0 if it can. Told on standard error; nothing was changed. */
+static int refusal(struct ctx *c, const struct plan *p) {
+    if (p->refused) {
+        struct buf b = BUF_INIT;
+        for (size_t i = 0; i < p->npre; i++)
+            if (!p->pre[i].held) {
+                buf_adds(&b, "quorate: refused, nothing was changed: ");
+                buf_add_visible(&b, p->pre[i].message, strlen(p->pre[i].message));
+                buf_addc(&b, '\n');
+                break;
+            }
+        fwrite(b.data, 1, b.len, stderr);
+        buf_done(&b);
+        return EXIT_REFUSED;
+    }
+    if (val_len(p->attests) && !isatty(STDIN_FILENO)) {
+        struct buf b = BUF_INIT, names = BUF_INIT;
+        for (size_t i = 0; i < val_len(p->attests); i++) {
+            const struct val_pair *m = &p->attests->map.pairs[i];
+            buf_printf(&b, "  %s: ", m->key);
+            val_show(m->val, &b, 0);
+            buf_addc(&b, '\n');
+            buf_printf(&names, "%s%s", i ? "," : "", m->key);
+        }
+        fprintf(stderr,
+                "quorate: refused, nothing was changed: an attestation is missing. Unreachable is not dead.\n%s"
+                "If, and only if, these machines cannot come back with their old state, say so: --attest %s\n",
+                b.data, names.data);
+        buf_done(&b);
+        buf_done(&names);
+        return EXIT_APPROVAL;
+    }
+    return 0;
+}
+
+static int execute(struct ctx *c, const struct prepared *p) {
+    struct mark at = mark_none();
+    const char *url = c->world ? "sqlite::memory:" : ctx_store(c, &at);
+    struct store *store;
+    int parallel;
+    if (!parallel_of(c, &parallel))
+        return EXIT_USAGE;
+    if (!store_open(c->arena, c->loop, url, at, &store, c->err))
+        return EXIT_JOURNAL;
+    const char *id = exec_run_id(c->arena, c->clock);
+    struct screen *screens[2] = {NULL};
+    if (c->opt.output && !strcmp(c->opt.output, "json"))
+        screens[0] = screen_json(c->arena, stdout);
+    else
+        screens[0] = screen_plain(c->arena, stdout, c->style, c->opt.verbose);
+    const struct val *run = val_map_with(c->arena, c->run_val, "id", val_str(c->arena, id));
+    c->task_world.run = run;
+    const struct exec_spec spec = {.ld = &c->loader, .loop = c->loop, .store = store, .runner = c->runner,
+                                   .asker = asker_new(c->arena, c->loop, c->opt.yes), .screens = screens, .run_id = id, .plan = p->plan,
+                                   .state = p->state, .site = c->site_val, .run = run, .about = about(c), .parallel = parallel};
+    const int status = exec_run(c->arena, &spec, c->err);
+    store->ops->close(store);
+    return status;
+}
+
+static int plan_and_execute(struct ctx *c) {
+    struct prepared p;
+    if (!ctx_language(c) || !ctx_world(c, true) || !prepare(c, c->argv[0], &p)) {
+        const int status = ctx_report(c);
+        return status ? status : EXIT_INVALID;
+    }
+    int status = refusal(c, p.plan);
+    if (!status)
+        status = execute(c, &p);
+    ctx_report(c);
+    model_free(p.state);
+    return status;
+}
+
+int cmd_run(struct ctx *c) {
+    if (c->opt.world) {
+        fprintf(stderr, "quorate: 'run' acts on the real world; to act on a world file: quorate rehearse %s --world %s\n", c->argv[0], c->opt.world);
+        return EXIT_USAGE;
+    }
+    return plan_and_execute(c);
+}
+
+int cmd_rehearse(struct ctx *c) {
+    if (!c->opt.world) {
+        fprintf(stderr, "quorate: 'rehearse' needs the world to rehearse on: --world FILE\n");
+        return EXIT_USAGE;
+    }
+    return plan_and_execute(c);
+}

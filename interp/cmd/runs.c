@@ -1,0 +1,177 @@
+#include "cmd/cmd.h"
+
+#include "base/clock.h"
+#include "store/store.h"
+#include "ui/screens.h"
+#include "value/json.h"
+
+#include <string.h>
+
+static bool open_journal(struct ctx *c, struct store **ret) {
+    struct mark at;
+    const char *url = ctx_store(c, &at);
+    if (!store_open_read(c->arena, url, at, ret, c->err))
+        return false;
+    if (!*ret)
+        fprintf(stderr, "quorate: there is no journal at %s yet: nothing was run\n", url);
+    return true;
+}
+
+static const char *when(struct arena *a, int64_t at) {
+    struct buf b = BUF_INIT;
+    time_print(&b, at);
+    const char *s = arena_strdup(a, b.data);
+    buf_done(&b);
+    return s;
+}
+
+static void print_run(struct ctx *c, const struct store_run *r, bool json) {
+    struct err *quiet = err_new(c->arena);
+    struct event *first = NULL, *last = NULL;
+    const bool ok = r->summary && event_parse(c->arena, r->summary, strlen(r->summary), &first, quiet) && r->last &&
+                    event_parse(c->arena, r->last, strlen(r->last), &last, quiet);
+    const bool ended = ok && last->type == EV_RUN_ENDED;
+    const char *outcome = !ok ? "unreadable" : ended ? val_get_str(last->data, "outcome", "?") : "no end";
+    if (json) {
+        struct val *m = val_map_new(c->arena);
+        val_map_set(c->arena, m, "type", val_str(c->arena, "run"));
+        val_map_set(c->arena, m, "run", val_str(c->arena, r->id));
+        val_map_set(c->arena, m, "outcome", val_str(c->arena, outcome));
+        val_map_set(c->arena, m, "records", val_int(c->arena, r->records));
+        if (ok) {
+            val_map_set(c->arena, m, "runbook", val_str(c->arena, val_get_str(first->data, "runbook", "?")));
+            val_map_set(c->arena, m, "started", val_int(c->arena, first->at));
+        }
+        if (ended)
+            val_map_set(c->arena, m, "exit", val_int(c->arena, val_get_int(last->data, "exit", 9)));
+        struct buf b = BUF_INIT;
+        json_print(m, JSON_COMPACT, &b);
+        puts(b.data);
+        buf_done(&b);
+        return;
+    }
+    struct buf b = BUF_INIT;
+    style_add(&b, c->style, LOOK_BOLD, r->id, 22);
+    style_add(&b, c->style, LOOK_PLAIN, ok ? when(c->arena, first->at) : "", 22);
+    style_add(&b, c->style, !ok || !ended || strcmp(outcome, "ok") ? LOOK_BAD : LOOK_GOOD, outcome, 11);
+    style_add(&b, c->style, LOOK_PLAIN, ok ? val_get_str(first->data, "runbook", "?") : "", 28);
+    style_add(&b, c->style, LOOK_DIM, ended ? val_get_str(last->data, "message", "") : "", 0);
+    puts(b.data);
+    buf_done(&b);
+}
+
+int cmd_runs(struct ctx *c) {
+    struct store *s = NULL;
+    struct store_run *runs;
+    size_t n;
+    if (!ctx_language(c) || !open_journal(c, &s))
+        return ctx_report(c);
+    if (!s)
+        return EXIT_DONE;
+    if (!s->ops->runs(s, c->arena, &runs, &n, c->err)) {
+        ctx_report(c);
+        s->ops->close(s);
+        return EXIT_JOURNAL;
+    }
+    const bool json = c->opt.output && !strcmp(c->opt.output, "json");
+    if (json)
+        json_version(stdout);
+    for (size_t i = 0; i < n; i++)
+        print_run(c, &runs[i], json);
+    s->ops->close(s);
+    return EXIT_DONE;
+}
+
+/* ---- show ---- */
+
+/* The runbook of a run, if what there is under its name today is the same text: then times and outcomes can be told by folding. */
+static struct run *fold_begin(struct ctx *c, const struct event *first, const char *id) {
+    const struct runbook *rb;
+    struct err *quiet = err_new(c->arena);
+    const char *name = val_get_str(first->data, "runbook", ""), *digest = val_get_str(first->data, "digest", "");
+    if (!runbook_load(&c->loader, name, mark_none(), &rb, quiet) || strcmp(rb->digest, digest)) {
+        fprintf(stderr, "quorate: the runbook %s is not the one that was run; the events are shown as they were recorded\n", name);
+        return NULL;
+    }
+    return run_new(c->arena, id, rb);
+}
+
+static void show_open(const struct map *open, bool ended) {
+    if (ended)
+        return;
+    fputs("\nThis run has no end: it is still going on, or its process died.\n", stdout);
+    for (struct map_iter it = map_iter(open); map_next(&it);)
+        if (*(bool *)it.value)
+            printf("  started without an end, so its outcome is unknown: %s\n", it.key);
+}
+
+static void show_events(struct ctx *c, struct event **events, size_t n, const char *id) {
+    struct map *open = map_new(c->arena);
+    struct run *r = n ? fold_begin(c, events[0], id) : NULL;
+    for (size_t i = 0; i < n; i++) {
+        const struct event *e = events[i];
+        if (r && !run_apply(r, e, err_new(c->arena)))
+            r = NULL;
+        if (e->path && (e->type == EV_STARTED || e->type == EV_ENDED)) {
+            bool *is_open = arena_new_of(c->arena, bool);
+            *is_open = e->type == EV_STARTED;
+            map_put(open, e->path, is_open);
+        }
+        struct buf b = BUF_INIT;
+        event_line(e, r, c->style, c->opt.verbose, &b);
+        fwrite(b.data, 1, b.len, stdout);
+        buf_done(&b);
+    }
+    show_open(open, n && events[n - 1]->type == EV_RUN_ENDED);
+}
+
+static bool show_run(struct ctx *c, struct store *s, const char *id) {
+    struct store_run *runs;
+    size_t nruns, n;
+    if (!s->ops->runs(s, c->arena, &runs, &nruns, c->err))
+        return false;
+    const char **names = arena_array(c->arena, const char *, nruns + 1);
+    bool found = false;
+    for (size_t i = 0; i < nruns; i++) {
+        names[i] = runs[i].id;
+        found |= !strcmp(runs[i].id, id);
+    }
+    if (!strcmp(id, "last") && nruns) {
+        id = runs[0].id;
+        found = true;
+    }
+    if (!found) {
+        struct diag *d = err_add(c->err, mark_none(), "unknown-run", "the journal %s has no run '%s'", s->url, id);
+        diag_accepted(c->err, d, id, names, nruns);
+        return false;
+    }
+    struct store_record *records;
+    if (!s->ops->read(s, id, c->arena, &records, &n, c->err))
+        return false;
+    if (c->opt.output && !strcmp(c->opt.output, "json")) {
+        json_version(stdout);
+        for (size_t i = 0; i < n; i++) {
+            fwrite(records[i].json, 1, records[i].len, stdout);
+            putchar('\n');
+        }
+        return true;
+    }
+    struct event **events = arena_array(c->arena, struct event *, n + 1);
+    for (size_t i = 0; i < n; i++)
+        if (!event_parse(c->arena, records[i].json, records[i].len, &events[i], c->err))
+            return false;
+    show_events(c, events, n, id);
+    return true;
+}
+
+int cmd_show(struct ctx *c) {
+    struct store *s = NULL;
+    if (!ctx_language(c) || !open_journal(c, &s))
+        return ctx_report(c);
+    if (!s)
+        return EXIT_INVALID;
+    const bool ok = show_run(c, s, c->argv[0]);
+    s->ops->close(s);
+    const int status = ctx_report(c);
+    return ok ? EXIT_DONE : status ? status : EXIT_INVALID;
+}
