@@ -6,17 +6,19 @@ bats_require_minimum_version 1.5.0
 load scenario
 
 setup_file() {
-	NEEDS=$QUORATE lab_open 6 4 --workers 1
+	lab_claim 6 "$QUORATE"
 	[[ -z $WHY_NOT ]] || return 0
+	lab_up 4 --workers 1
 	"$lab" service web 4
 	"$lab" kill node2 node3
 	"$lab" mark
 }
 teardown_file() { lab_close; }
 setup() { lab_need; }
-teardown() { lab_evidence chain; }
+teardown() { lab_evidence; }
 
 @test "every step ends well, but the goal is missed: exit 11, with the number of managers" {
+	rest_depends
 	until_ 60 no_quorum node1
 	quorate_as run run swarm/recover-quorum --yes --attest node2,node3 "${quick[@]}"
 	exits run 11

@@ -5,14 +5,14 @@
 bats_require_minimum_version 1.5.0
 load scenario
 
-setup_file() { :; }
+setup_file() { lab_claim 7 "$QUORATE"; }
 teardown_file() { lab_close; }
+setup() { lab_need; }
 teardown() { lab_evidence; }
 
 @test "an autolocked swarm without a quorum: refused before any change, and the survivor stays what it is" {
 	local node1
-	NEEDS=$QUORATE lab_open 7 3 --autolock
-	lab_need
+	lab_up 3 --autolock
 	"$lab" kill node2 node3
 	"$lab" mark
 	until_ 60 no_quorum node1
@@ -30,8 +30,7 @@ teardown() { lab_evidence; }
 }
 
 @test "a survivor of which it cannot be read is refused until somebody says that it is off" {
-	NEEDS=$QUORATE lab_open 7 3
-	lab_need
+	lab_up 3
 	# Only the API of node2 is in reach: no file of it can be read.
 	"$lab" kill node1 node3
 	"$lab" mark

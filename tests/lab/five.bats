@@ -6,20 +6,22 @@ bats_require_minimum_version 1.5.0
 load scenario
 
 setup_file() {
-	NEEDS=$QUORATE lab_open 3 5
+	lab_claim 3 "$QUORATE"
 	[[ -z $WHY_NOT ]] || return 0
+	lab_up 5
 	"$lab" service web 4
 	"$lab" kill node3 node4 node5
 	"$lab" mark
 }
 teardown_file() { lab_close; }
 setup() { lab_need; }
-teardown() { lab_evidence chain; }
+teardown() { lab_evidence; }
 
 forcings() { "$lab" changes | grep 'POST .*/swarm/init'; }
 someone_forced() { forced node1 || forced node2; }
 
 @test "the run ends well" {
+	rest_depends
 	until_ 60 no_quorum node1
 	LIMIT=300 quorate_start run run swarm/recover-quorum --yes --attest node3,node4,node5 --input managers=5 "${quick[@]}"
 	once run 120 someone_forced

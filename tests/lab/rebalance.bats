@@ -6,8 +6,9 @@ bats_require_minimum_version 1.5.0
 load scenario
 
 setup_file() {
-	NEEDS=$QUORATE lab_open 9 3 --workers 2
+	lab_claim 9 "$QUORATE"
 	[[ -z $WHY_NOT ]] || return 0
+	lab_up 3 --workers 2
 	"$lab" service web 6
 	docker_on node1 node update --availability drain node3
 	until_ 60 skewed
@@ -16,7 +17,7 @@ setup_file() {
 }
 teardown_file() { lab_close; }
 setup() { lab_need; }
-teardown() { lab_evidence chain; }
+teardown() { lab_evidence; }
 
 on() { containers web | grep -cx "$1" || true; }
 skewed() { tasks_run web 6 && [[ $(on node3) = 0 ]]; }

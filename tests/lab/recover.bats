@@ -6,8 +6,9 @@ bats_require_minimum_version 1.5.0
 load scenario
 
 setup_file() {
-	NEEDS=$QUORATE lab_open 2 4 --workers 1
+	lab_claim 2 "$QUORATE"
 	[[ -z $WHY_NOT ]] || return 0
+	lab_up 4 --workers 1
 	"$lab" service web 4
 	# What a new record would not have by itself.
 	docker_on node1 node update --label-add zone=b node2
@@ -17,7 +18,7 @@ setup_file() {
 }
 teardown_file() { lab_close; }
 setup() { lab_need; }
-teardown() { lab_evidence chain; }
+teardown() { lab_evidence; }
 
 @test "right after the power cut, while the engine still tells of a healthy swarm, the plan shows the way and changes nothing" {
 	quorate_as plan plan swarm/recover-quorum "${quick[@]}"
@@ -46,6 +47,7 @@ teardown() { lab_evidence chain; }
 }
 
 @test "with it, the run ends well" {
+	rest_depends
 	quorate_start run run swarm/recover-quorum --yes --attest node2,node3 "${quick[@]}"
 	once run 120 forced node1
 	replace node2 node3

@@ -7,8 +7,9 @@ bats_require_minimum_version 1.5.0
 load scenario
 
 setup_file() {
-	NEEDS=$QUORATE lab_open 8 4 --workers 1
+	lab_claim 8 "$QUORATE"
 	[[ -z $WHY_NOT ]] || return 0
+	lab_up 4 --workers 1
 	"$lab" mark
 }
 teardown_file() { lab_close; }

@@ -7,13 +7,13 @@
 bats_require_minimum_version 1.5.0
 load scenario
 
-setup_file() { :; }
+setup_file() { lab_claim 4 "$QUORATE"; }
 teardown_file() { lab_close; }
+setup() { lab_need; }
 teardown() { lab_evidence; }
 
 power_cut() {
-	NEEDS=$QUORATE lab_open 4 4 --workers 1
-	lab_need
+	lab_up 4 --workers 1
 	"$lab" service web 4
 	"$lab" kill node2 node3
 	"$lab" mark
@@ -24,7 +24,7 @@ power_cut() {
 # The end that is allowed: well, and then truly so and for good, or a stop that is told in so many words.
 well_or_loud() {
 	quorate_end run
-	echo "exit $(status_of run); leaders: $(leaders | xargs)"
+	echo "# exit $(status_of run); leaders: $(leaders | xargs)" >&3
 	case $(status_of run) in
 	0)
 		one_leader

@@ -24,24 +24,41 @@ why_no_lab() {
 	[[ -x $1 ]] || echo "$1 is not built"
 }
 
-# lab_open SLOT UP-ARGUMENT...: the file's own lab. Files have different slots, so that they can run at the same time;
-# QUORATE_TEST_NET moves all of them, so that two checkouts can.
-lab_open() {
+# lab_claim SLOT: for setup_file(): which lab is the file's own. Files have different slots, so that they can run at the same
+# time; QUORATE_TEST_NET moves all of them, so that two checkouts can.
+lab_claim() {
 	export QUORATE_LAB_NET=$((${QUORATE_TEST_NET:-20} + $1))
 	export QUORATE_LAB=/var/tmp/quorate-lab-$QUORATE_LAB_NET
-	shift
-	WHY_NOT=$(why_no_lab "${NEEDS-}")
+	WHY_NOT=$(why_no_lab "${2-}")
 	export WHY_NOT
 	[[ -z $WHY_NOT ]] || return 0
-	# A folder that a machine's end left without its mark is still the lab's own.
-	[[ -e $QUORATE_LAB/.lab ]] || rm -rf "$QUORATE_LAB"
+	# Tests that are killed cannot clean up; this one process outlives them, holds nothing of theirs and does it.
+	# shellcheck disable=SC2016
+	setsid bash -c 'while kill -0 "$1"; do sleep 1; done; exec "$2" down' guard "$$" "$lab" </dev/null >/dev/null 2>&1 3>&- 4>&- &
+	export guard=$!
+}
+
+# lab_up UP-ARGUMENT...: a fresh lab, whatever was there.
+lab_up() {
+	[[ -z $WHY_NOT ]] || return 0
+	end_processes
+	rm -f "$BATS_FILE_TMPDIR"/*.{rc,out}
 	"$lab" up "$@" >"$BATS_FILE_TMPDIR/up" 2>&1 || { cat "$BATS_FILE_TMPDIR/up"; return 1; }
 }
 
-lab_close() {
+# Runs that a failed test left under way.
+end_processes() {
 	local pid
 	while read -r pid; do kill "$pid" 2>/dev/null || true; done < <(cat "$BATS_FILE_TMPDIR"/*.pid 2>/dev/null)
-	[[ -n ${WHY_NOT-} ]] || "$lab" down
+	rm -f "$BATS_FILE_TMPDIR"/*.pid
+}
+
+# For teardown_file().
+lab_close() {
+	[[ -z ${WHY_NOT:-} ]] || return 0
+	end_processes
+	kill "$guard" 2>/dev/null || true
+	"$lab" down
 }
 
 # For setup(): the reason why not, or that what this test looks at was never done.
@@ -50,10 +67,13 @@ lab_need() {
 	[[ ! -e $BATS_FILE_TMPDIR/broken ]] || skip "'$(<"$BATS_FILE_TMPDIR/broken")' failed before"
 }
 
-# For teardown(): the evidence, if the test failed; and with `chain`, the tests after it have nothing to look at.
+# The first line of a test without whose success those after it have nothing to look at.
+rest_depends() { essential=yes; }
+
+# For teardown(): the evidence, if the test failed.
 lab_evidence() {
 	[[ -z ${BATS_TEST_COMPLETED-} && -z ${BATS_TEST_SKIPPED-} ]] || return 0
-	[[ ${1-} != chain ]] || echo "$BATS_TEST_DESCRIPTION" >"$BATS_FILE_TMPDIR/broken"
+	[[ -z ${essential-} ]] || echo "$BATS_TEST_DESCRIPTION" >"$BATS_FILE_TMPDIR/broken"
 	echo "--- what the engines say"
 	"$lab" ls || true
 	local node
@@ -101,10 +121,12 @@ quorate_as() {
 	shift
 	mkdir -p "$BATS_FILE_TMPDIR/home"
 	(
+		echo "$BASHPID" >"$BATS_FILE_TMPDIR/$name.pid"
 		cd "$BATS_FILE_TMPDIR/home"
 		HOME=$PWD XDG_STATE_HOME=$PWD NO_COLOR=1 LC_ALL=C.UTF-8 \
 			exec timeout --kill-after=10 "${LIMIT:-240}" "$QUORATE" "$@" --site "$QUORATE_LAB/site.yaml"
 	) >"$BATS_FILE_TMPDIR/$name.out" 2>&1 </dev/null || status=$?
+	rm -f "$BATS_FILE_TMPDIR/$name.pid"
 	echo "$status" >"$BATS_FILE_TMPDIR/$name.rc"
 }
 
@@ -112,10 +134,9 @@ quorate_as() {
 quorate_start() {
 	rm -f "$BATS_FILE_TMPDIR/$1.rc"
 	quorate_as "$@" 3>&- &
-	echo $! >"$BATS_FILE_TMPDIR/$1.pid"
 }
 quorate_ended() { [[ -s $BATS_FILE_TMPDIR/$1.rc ]]; }
-quorate_end() { until_ "${LIMIT:-240}" quorate_ended "$1"; rm -f "$BATS_FILE_TMPDIR/$1.pid"; }
+quorate_end() { until_ "${LIMIT:-240}" quorate_ended "$1"; }
 
 status_of() { cat "$BATS_FILE_TMPDIR/$1.rc"; }
 said() { cat "$BATS_FILE_TMPDIR/$1.out"; }

@@ -5,7 +5,10 @@
 bats_require_minimum_version 1.5.0
 load scenario
 
-setup_file() { lab_open 0 4 --workers 1; }
+setup_file() {
+	lab_claim 0
+	lab_up 4 --workers 1
+}
 teardown_file() { lab_close; }
 setup() {
 	lab_need
