@@ -1,0 +1,187 @@
+#include "value/json.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- reading ---- */
+
+static const struct val *from_json(struct arena *a, const json_t *j) {
+    switch (json_typeof(j)) {
+    case JSON_NULL:
+        return val_null();
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return val_bool(a, json_is_true(j));
+    case JSON_INTEGER:
+        return val_int(a, json_integer_value(j));
+    case JSON_REAL: {
+        const double d = json_real_value(j);
+        return d == floor(d) && fabs(d) < 0x1p53 ? val_int(a, (int64_t)d) : val_double(a, d);
+    }
+    case JSON_STRING:
+        return val_strn(a, json_string_value(j), json_string_length(j));
+    case JSON_ARRAY: {
+        struct val *list = val_list_new(a);
+        for (size_t i = 0; i < json_array_size(j); i++)
+            val_list_add(a, list, from_json(a, json_array_get(j, i)));
+        return list;
+    }
+    case JSON_OBJECT: {
+        struct val *map = val_map_new(a);
+        const char *key;
+        json_t *value;
+        json_object_foreach((json_t *)(uintptr_t)j, key, value) val_map_set(a, map, key, from_json(a, value));
+        return map;
+    }
+    }
+    return val_null();
+}
+
+bool json_parse(struct arena *a, const char *name, const char *text, size_t len, const struct val **ret, struct err *err) {
+    json_error_t e;
+    /* depth is limited by the library (2048); NUL in strings is allowed, since peers send what they like */
+    json_t *j = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
+    if (!j) {
+        const struct source *src = source_new(err->arena, name, text, len);
+        const size_t at = e.position > 0 && (size_t)e.position <= len ? (size_t)e.position - 1 : 0;
+        err_add(err, len ? mark_at(src, at, 1) : mark_whole(src), "json-syntax", "this is not JSON: %s", len ? e.text : "it is empty");
+        return false;
+    }
+    *ret = from_json(a, j);
+    json_decref(j);
+    return true;
+}
+
+/* ---- writing ---- */
+
+static size_t utf8_len(const unsigned char *p, size_t left) {
+    const size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : 0;
+    if (!n || n > left)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    if ((n == 3 && p[0] == 0xe0 && p[1] < 0xa0) || (n == 3 && p[0] == 0xed && p[1] >= 0xa0) || (n == 4 && p[0] == 0xf0 && p[1] < 0x90) ||
+        (n == 4 && p[0] == 0xf4 && p[1] >= 0x90))
+        return 0; /* overlong, surrogate, too large */
+    return n;
+}
+
+static void print_string(const char *s, size_t len, struct buf *out) {
+    static const char escapes[][2] = {{'"', '"'}, {'\\', '\\'}, {'\n', 'n'}, {'\r', 'r'}, {'\t', 't'}, {'\b', 'b'}, {'\f', 'f'}};
+    buf_addc(out, '"');
+    for (size_t i = 0; i < len;) {
+        const unsigned char c = (unsigned char)s[i];
+        const size_t n = utf8_len((const unsigned char *)s + i, len - i);
+        char escape = 0;
+        for (size_t k = 0; k < sizeof escapes / sizeof *escapes; k++)
+            if (escapes[k][0] == s[i])
+                escape = escapes[k][1];
+        if (!n)
+            buf_adds(out, "\xef\xbf\xbd"); /* U+FFFD */
+        else if (escape)
+            buf_printf(out, "\\%c", escape);
+        else if (c < 0x20 || c == 0x7f)
+            buf_printf(out, "\\u%04x", c);
+        else
+            buf_add(out, s + i, n);
+        i += n ? n : 1;
+    }
+    buf_addc(out, '"');
+}
+
+static void line(struct buf *out, unsigned flags, int depth) {
+    if (!(flags & JSON_INDENT))
+        return;
+    buf_addc(out, '\n');
+    buf_addrep(out, ' ', 2 * (size_t)depth);
+}
+
+static int by_key(const void *a, const void *b) {
+    return strcmp((*(const struct val_pair *const *)a)->key, (*(const struct val_pair *const *)b)->key);
+}
+
+static void print(const struct val *v, unsigned flags, int depth, struct buf *out);
+
+static void print_map(const struct val *v, unsigned flags, int depth, struct buf *out) {
+    const size_t n = v->map.n;
+    const struct val_pair **pairs = mem_alloc((n + 1) * sizeof *pairs);
+    for (size_t i = 0; i < n; i++)
+        pairs[i] = &v->map.pairs[i];
+    if (flags & JSON_SORTED)
+        qsort(pairs, n, sizeof *pairs, by_key);
+    buf_addc(out, '{');
+    for (size_t i = 0; i < n; i++) {
+        buf_adds(out, i ? "," : "");
+        line(out, flags, depth + 1);
+        print_string(pairs[i]->key, strlen(pairs[i]->key), out);
+        buf_adds(out, flags & JSON_INDENT ? ": " : ":");
+        print(pairs[i]->val, flags, depth + 1, out);
+    }
+    if (n)
+        line(out, flags, depth);
+    buf_addc(out, '}');
+    free(pairs);
+}
+
+static void print_number(double d, struct buf *out) {
+    if (!isfinite(d)) {
+        buf_adds(out, "null"); /* JSON has no other word for it */
+        return;
+    }
+    char s[40];
+    for (int digits = 15; digits <= 17; digits++) { /* the shortest that reads back as the same number */
+        snprintf(s, sizeof s, "%.*g", digits, d);
+        if (strtod(s, NULL) == d)
+            break;
+    }
+    buf_adds(out, s);
+    if (!s[strcspn(s, ".e")])
+        buf_adds(out, ".0");
+}
+
+static void print(const struct val *v, unsigned flags, int depth, struct buf *out) {
+    if (v && v->secret && !(flags & JSON_SHOW_SECRETS)) {
+        buf_adds(out, "\"***\"");
+        return;
+    }
+    switch (v ? v->kind : VAL_NULL) {
+    case VAL_NULL:
+        buf_adds(out, "null");
+        break;
+    case VAL_BOOL:
+        buf_adds(out, v->boolean ? "true" : "false");
+        break;
+    case VAL_INT:
+        buf_printf(out, "%" PRId64, v->integer);
+        break;
+    case VAL_DOUBLE:
+        print_number(v->number, out);
+        break;
+    case VAL_STRING:
+        print_string(v->string.s, v->string.len, out);
+        break;
+    case VAL_LIST:
+        buf_addc(out, '[');
+        for (size_t i = 0; i < v->list.n; i++) {
+            buf_adds(out, i ? "," : "");
+            line(out, flags, depth + 1);
+            print(v->list.items[i], flags, depth + 1, out);
+        }
+        if (v->list.n)
+            line(out, flags, depth);
+        buf_addc(out, ']');
+        break;
+    case VAL_MAP:
+        print_map(v, flags, depth, out);
+        break;
+    }
+}
+
+void json_print(const struct val *v, unsigned flags, struct buf *out) {
+    print(v, flags, 0, out);
+}
