@@ -1,0 +1,138 @@
+#include "value/files.h"
+
+#include "base/map.h"
+#include "value/file.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const size_t max_file = 4 << 20; /* bytes */
+enum { max_depth = 8, max_names = 20000 };
+
+struct layer {
+    struct layer *next;
+    const char *dir, *prefix;              /* a folder … */
+    const struct embedded_file *embedded;  /* … or a table */
+    struct map *names;                     /* name → path on disk, or const struct embedded_file * */
+};
+
+struct files {
+    struct arena *arena;
+    struct layer *first, **end;
+    struct map *sources; /* name → const struct source * already read */
+};
+
+struct files *files_new(struct arena *a) {
+    struct files *f = arena_new_of(a, struct files);
+    f->arena = a;
+    f->end = &f->first;
+    f->sources = map_new(a);
+    return f;
+}
+
+static struct layer *layer_new(struct files *f) {
+    struct layer *l = arena_new_of(f->arena, struct layer);
+    l->names = map_new(f->arena);
+    *f->end = l;
+    f->end = &l->next;
+    return l;
+}
+
+static bool ends_with(const char *s, const char *suffix) {
+    const size_t n = strlen(s), m = strlen(suffix);
+    return n >= m && !strcmp(s + n - m, suffix);
+}
+
+static bool seen(const char *name) {
+    return ends_with(name, ".lua") || ends_with(name, ".yaml") || ends_with(name, ".yml");
+}
+
+/* What a folder holds is looked up once, when it is added. */
+static void scan(struct files *f, struct layer *l, const char *dir, const char *name, int depth) {
+    DIR *d = opendir(dir);
+    if (!d)
+        return;
+    for (const struct dirent *e; (e = readdir(d)) && map_count(l->names) < max_names;) {
+        if (e->d_name[0] == '.')
+            continue;
+        const char *path = path_join(f->arena, dir, e->d_name), *below = arena_printf(f->arena, "%s%s", name, e->d_name);
+        struct stat st;
+        if (stat(path, &st))
+            continue;
+        if (S_ISDIR(st.st_mode) && depth < max_depth)
+            scan(f, l, path, arena_printf(f->arena, "%s/", below), depth + 1);
+        else if (S_ISREG(st.st_mode) && seen(e->d_name))
+            map_put(l->names, below, (void *)(uintptr_t)path);
+    }
+    closedir(d);
+}
+
+bool files_add_dir(struct files *f, const char *dir, const char *prefix, struct mark at, struct err *err) {
+    struct stat st;
+    if (stat(dir, &st) || !S_ISDIR(st.st_mode)) {
+        err_add(err, at, "no-folder", "there is no folder '%s'", dir);
+        return false;
+    }
+    struct layer *l = layer_new(f);
+    l->dir = arena_strdup(f->arena, dir);
+    l->prefix = arena_strdup(f->arena, prefix);
+    scan(f, l, l->dir, l->prefix, 0);
+    return true;
+}
+
+void files_add_embedded(struct files *f, const struct embedded_file *table) {
+    struct layer *l = layer_new(f);
+    l->embedded = table;
+    for (; table->name; table++)
+        map_put(l->names, table->name, (void *)(uintptr_t)table);
+}
+
+static const struct layer *layer_with(const struct files *f, const char *name) {
+    for (const struct layer *l = f->first; l; l = l->next)
+        if (map_get(l->names, name))
+            return l;
+    return NULL;
+}
+
+bool files_has(const struct files *f, const char *name) {
+    return layer_with(f, name) != NULL;
+}
+
+const struct source *files_read(struct files *f, const char *name, struct err *err) {
+    const struct source *src = map_get(f->sources, name);
+    const struct layer *l = src ? NULL : layer_with(f, name);
+    if (!l)
+        return src;
+    if (l->embedded) {
+        const struct embedded_file *e = map_get(l->names, name);
+        struct source *own = arena_new_of(f->arena, struct source);
+        *own = (struct source){.name = name, .text = (const char *)e->data, .len = (size_t)(e->end - e->data)};
+        own->name = arena_strdup(f->arena, name);
+        src = own;
+    } else if (!file_read(f->arena, map_get(l->names, name), NULL, max_file, &src, err)) {
+        return NULL;
+    }
+    map_put(f->sources, name, (void *)(uintptr_t)src);
+    return src;
+}
+
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+size_t files_list(const struct files *f, const char *prefix, const char *suffix, const char *const **ret) {
+    struct map *all = map_new(f->arena);
+    for (const struct layer *l = f->first; l; l = l->next)
+        for (struct map_iter it = map_iter(l->names); map_next(&it);)
+            if (!strncmp(it.key, prefix, strlen(prefix)) && ends_with(it.key, suffix))
+                map_put(all, it.key, (void *)(uintptr_t)l);
+    const char **names = arena_array(f->arena, const char *, map_count(all) + 1);
+    size_t n = 0;
+    for (struct map_iter it = map_iter(all); map_next(&it);)
+        names[n++] = it.key;
+    qsort(names, n, sizeof *names, by_name);
+    *ret = names;
+    return n;
+}
