@@ -32,6 +32,15 @@ const char *path_item(struct arena *a, const char *path, const struct val *item,
     return plain ? arena_printf(a, "%s[%s]", path, key) : arena_printf(a, "%s[%lld]", path, (long long)index);
 }
 
+bool plan_has_unknown(const struct val *v) {
+    if (val_unknown_provider(v))
+        return true;
+    for (size_t i = 0; i < val_len(v); i++)
+        if (plan_has_unknown(v->kind == VAL_LIST ? v->list.items[i] : v->map.pairs[i].val))
+            return true;
+    return false;
+}
+
 /* ---- texts ---- */
 
 /* "${node}" in a definition's `describe` becomes the value of with.node. */

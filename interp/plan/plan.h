@@ -85,6 +85,8 @@ const char *step_title(struct arena *a, struct loader *ld, const struct step *st
 /* The members in an action's attests that run.attested does not name; NULL if none. */
 bool plan_attests(struct arena *a, const struct step *st, const struct model *state, const struct val *with, const struct val *attested,
                   const struct val **ret_missing, struct err *err);
+/* Whether a value, or anything in it, is one that only the run will know. */
+bool plan_has_unknown(const struct val *v);
 /* The path of a step instance below an owner: "owner.id"; of an item: "path[key]", key from a name, node or id in it, else its index. */
 const char *path_step(struct arena *a, const char *owner, const struct step *st);
 const char *path_item(struct arena *a, const char *path, const struct val *item, int64_t index);

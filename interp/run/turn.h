@@ -122,19 +122,46 @@ void observe_wants(struct live *l, const struct bind_want *wants, size_t n, live
 
 void advance(struct exec *x); /* until nothing is touched */
 
-/* ---- begin.c ---- */
+/* ---- slot.c ---- */
 
-void begin(struct live *l);           /* an item in ITEM_NEW */
-void begin_attempt(struct live *l);   /* of an item in ITEM_NEW or ITEM_RETRYING: record the intent, then act */
+/* A slot for an act, and the membership that it changes. false: it is queued, and begun again when one is free. */
+bool slot_take(struct live *l);
 void slot_free(struct live *l);
 void queue_retry(struct exec *x);     /* those that wait for a slot, in order */
 
-/* ---- attempt.c ---- */
+/* ---- question.c ---- */
+
+/* Asks what must be asked before the act. Returns whether the act must wait, or will not be. */
+bool questions(struct live *l, const struct val *with, const char *title);
+
+/* ---- moved.c ---- */
+
+/* In which way the act is not the one that was planned, or NULL. Only what the plan claimed to know counts. */
+const char *moved(struct exec *x, const struct item *it, const struct val *with);
+
+/* ---- begin.c ---- */
+
+void begin(struct live *l);           /* an item in ITEM_NEW */
+
+/* ---- act.c ---- */
+
+/* Records the intent, and acts once it is durable. The item has its slot. */
+void attempt(struct live *l, const struct val *with);
+void begin_attempt(struct live *l);   /* of an item in ITEM_RETRYING */
+
+/* ---- settle.c ---- */
 
 void after_act(struct live *l);       /* an item in ITEM_ACTED */
+void group_over(struct live *l);      /* all steps inside are over */
+/* Probes the parts that the step changes or reads. */
+void observe_step(struct live *l, live_fn *next);
+/* base and what the step's `outputs` say; NULL if one cannot be worked out. */
+const struct val *own_outputs(struct live *l, const struct val *base, const char **ret_why);
+
+/* ---- wait.c ---- */
+
 void wait_start(struct live *l);      /* a wait_for in ITEM_ACTING */
 void wait_stop(struct live *l, const char *why);
-void group_over(struct live *l);      /* all steps inside are over */
 
 /* ---- finish.c ---- */
 
