@@ -1,0 +1,173 @@
+#include "lua/box_priv.h"
+
+#include "lua/lval.h"
+
+#include <string.h>
+
+/* Copying, checking and hashing of whole tables, without a conversion to val. */
+
+enum { max_depth = 64, max_nodes = 1000000 };
+
+/* --- copy --- */
+
+static void clone(lua_State *L, int idx, bool reading, int depth) {
+    if (depth > max_depth)
+        luaL_error(L, "a table is nested deeper than %d levels, or contains itself", max_depth);
+    luaL_checkstack(L, 6, "a table is nested too deeply");
+    lua_createtable(L, (int)lua_rawlen(L, idx), 0);
+    int to = lua_gettop(L);
+    for (lua_pushnil(L); lua_next(L, idx);) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2); /* key key value */
+        if (lua_type(L, -1) == LUA_TTABLE) {
+            clone(L, lua_gettop(L), reading, depth + 1);
+            lua_replace(L, -2);
+        } else if (view_raw(L, lua_gettop(L))) {
+            clone(L, lua_gettop(L), true, depth + 1);
+            lua_replace(L, -3);
+            lua_pop(L, 1);
+        } else if (reading)
+            opaque_raise(L, -1);
+        lua_rawset(L, to);
+    }
+    if (lua_getmetatable(L, idx)) {
+        bool list = lua_topointer(L, -1) == box_of(L)->mt_list;
+        lua_pop(L, 1);
+        if (list)
+            lval_mark_list(L, to);
+    }
+}
+
+void walk_clone(lua_State *L, int idx, bool reading) {
+    clone(L, lua_absindex(L, idx), reading, 0);
+}
+
+/* --- is it data? --- */
+
+static void check(lua_State *L, int idx, const char *what, int depth, size_t *nodes) {
+    if (depth > max_depth)
+        luaL_error(L, "%s is nested deeper than %d levels, or contains itself", what, max_depth);
+    luaL_checkstack(L, 6, "a table is nested too deeply");
+    for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
+        if (++*nodes > max_nodes)
+            luaL_error(L, "%s has more than %d values", what, max_nodes);
+        int key = lua_type(L, -2);
+        if (key != LUA_TSTRING && !lua_isinteger(L, -2) && !opaque_text(L, -2, NULL))
+            luaL_error(L, "%s has a key that is a %s", what, view_type(L, -2));
+        switch (lua_type(L, -1)) {
+        case LUA_TTABLE:
+            check(L, lua_gettop(L), what, depth + 1, nodes);
+            break;
+        case LUA_TUSERDATA:
+            if (view_raw(L, -1)) { /* read-only there, a copy here */
+                walk_clone(L, -1, false);
+                check(L, lua_gettop(L), what, depth + 1, nodes);
+                lua_pushvalue(L, -4);
+                lua_pushvalue(L, -2);
+                lua_rawset(L, idx); /* an existing key: the walk may go on */
+                lua_pop(L, 2);
+            } else if (!strcmp(view_type(L, -1), "userdata"))
+                luaL_error(L, "%s holds a thing of the host at '%s'", what, key == LUA_TSTRING ? lua_tostring(L, -2) : "[]");
+            break;
+        case LUA_TFUNCTION:
+        case LUA_TLIGHTUSERDATA:
+        case LUA_TTHREAD:
+            luaL_error(L, "%s holds a %s at '%s'", what, luaL_typename(L, -1), key == LUA_TSTRING ? lua_tostring(L, -2) : "[]");
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+void walk_check(lua_State *L, int idx, const char *what) {
+    size_t nodes = 0;
+    check(L, lua_absindex(L, idx), what, 0, &nodes);
+}
+
+/* --- hash --- */
+
+static uint64_t mix(uint64_t h) {
+    h ^= h >> 32;
+    h *= 0xd6e8feb86659fd93u;
+    h ^= h >> 32;
+    h *= 0xd6e8feb86659fd93u;
+    return h ^ h >> 32;
+}
+
+/* Two lanes with different seeds; the tag keeps kinds apart. */
+static void hash_bytes(char tag, const void *data, size_t len, uint64_t h[2]) {
+    const unsigned char *p = data;
+    uint64_t a = 0x243f6a8885a308d3u ^ (unsigned char)tag ^ (uint64_t)len << 8, b = 0x13198a2e03707344u ^ a;
+    for (; len >= 8; p += 8, len -= 8) {
+        uint64_t w;
+        memcpy(&w, p, 8);
+        a = mix(a ^ w);
+        b = mix(b + w) * 0x9e3779b97f4a7c15u;
+    }
+    uint64_t w = 0;
+    memcpy(&w, p, len);
+    h[0] = mix(a ^ w);
+    h[1] = mix(mix(b + w) ^ 0xa4093822299f31d0u);
+}
+
+static void hash_table(lua_State *L, int idx, int depth, uint64_t h[2]);
+
+static void hash_value(lua_State *L, int idx, int depth, uint64_t h[2]) {
+    switch (lua_type(L, idx)) {
+    case LUA_TBOOLEAN: {
+        char t = (char)lua_toboolean(L, idx);
+        hash_bytes('b', &t, 1, h);
+        return;
+    }
+    case LUA_TNUMBER: {
+        int is;
+        lua_Integer i = lua_tointegerx(L, idx, &is);
+        double d = (double)lua_tonumber(L, idx);
+        if (is) /* 1 and 1.0 are equal */
+            hash_bytes('i', &i, sizeof i, h);
+        else
+            hash_bytes('d', &d, sizeof d, h);
+        return;
+    }
+    case LUA_TSTRING: {
+        size_t len;
+        const char *s = lua_tolstring(L, idx, &len);
+        hash_bytes('s', s, len, h);
+        return;
+    }
+    case LUA_TTABLE:
+        hash_table(L, idx, depth + 1, h);
+        return;
+    default: {
+        bool unobserved;
+        const char *text = opaque_text(L, idx, &unobserved);
+        if (text)
+            hash_bytes(unobserved ? 'o' : 'u', text, strlen(text), h);
+        else
+            hash_bytes('x', "", 0, h);
+    }
+    }
+}
+
+/* The sum over all entries does not depend on their order. */
+static void hash_table(lua_State *L, int idx, int depth, uint64_t h[2]) {
+    if (depth > max_depth)
+        luaL_error(L, "a table is nested deeper than %d levels, or contains itself", max_depth);
+    luaL_checkstack(L, 4, "a table is nested too deeply");
+    uint64_t sum[2] = {1, 2};
+    for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
+        uint64_t k[2], v[2];
+        int top = lua_gettop(L);
+        hash_value(L, top - 1, depth, k);
+        hash_value(L, top, depth, v);
+        for (int i = 0; i < 2; i++)
+            sum[i] += mix(k[i] * 0x9e3779b97f4a7c15u + mix(v[i] + 0x452821e638d01377u));
+    }
+    h[0] = mix(sum[0] ^ 0xbe5466cf34e90c6cu);
+    h[1] = mix(sum[1] ^ 0xc0ac29b7c97c50ddu);
+}
+
+void walk_hash(lua_State *L, int idx, uint64_t ret[2]) {
+    hash_table(L, lua_absindex(L, idx), 0, ret);
+}
