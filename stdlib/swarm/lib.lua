@@ -1,0 +1,262 @@
+-- What the members of the family share. The shape of `state.swarm` is declared in cluster.lua.
+--
+-- Three kinds of helpers: texts (what an engine's answer means), pure ones over a swarm part `s` (never change it unless the name says
+-- `set_`, `drop_` or `recount`), and host ones whose first parameter is `ctx`. Times are seconds where a call waits, ms in the state.
+
+local lib = {}
+
+-- ---- texts ----------------------------------------------------------------------------------------------------------
+
+-- The engine's ways to say that nobody leads (domain notes: error texts; documents show several codes, so only words are matched).
+function lib.no_leader(text)
+  text = string.lower(tostring(text or ""))
+  return string.find(text, "does not have a leader", 1, true) ~= nil or string.find(text, "no elected cluster leader", 1, true) ~= nil
+end
+
+function lib.deadline(text)
+  text = string.lower(tostring(text or ""))
+  return string.find(text, "deadline exceeded", 1, true) ~= nil or string.find(text, "deadlineexceeded", 1, true) ~= nil
+end
+
+function lib.says(answer, words)
+  return string.find(string.lower(tostring(answer.message or "")), string.lower(words), 1, true) ~= nil
+end
+
+-- "10.0.0.1:2377" → "10.0.0.1"; "[fd00::1]:2377" → "fd00::1"; absent or unspecified addresses → nil
+function lib.host(addr)
+  if type(addr) ~= "string" then return nil end
+  local host = string.match(addr, "^%[(.-)%]") or string.match(addr, "^([^:]+):%d+$") or addr
+  if host == "" or host == "0.0.0.0" or host == "::" or host == "127.0.0.1" then return nil end
+  return host
+end
+
+-- What an engine or the way to it said, in one line: "500: rpc error …" or "no answer (timeout)".
+function lib.answer_text(answer)
+  if answer.status and answer.status ~= 0 then return tostring(answer.status) .. ": " .. tostring(answer.message or "no text") end
+  return "no answer (" .. tostring(answer.failure or answer.message or "unknown") .. ")"
+end
+
+-- ---- a swarm part, read ----------------------------------------------------------------------------------------------
+
+function lib.is_number(v) return type(v) == "number" end
+
+-- The inventory name or, without one, the host name or the ID: what people and --attest call a record or a member.
+function lib.label(record, id)
+  return record.name or record.host or id
+end
+
+-- The engine whose own ID is this: record, inventory name; nil if none that answers says so.
+function lib.engine_of(s, id)
+  for name, e in pairs(s.engines) do
+    if e.answers and e.node_id == id then return e, name end
+  end
+  return nil
+end
+
+-- Members of Raft, by ID.
+function lib.voters(s)
+  return filter(s.managers, function(m) return m.in_raft end)
+end
+
+-- Why a member that does not answer stands in the way: { [label] = why } of all members but `keep` (an ID).
+-- A machine whose engine answers with another identity, or none, was seen without its old state.
+function lib.absent(s, keep)
+  local r = {}
+  for id, m in pairs(s.managers) do
+    local e = m.name and s.engines[m.name]
+    local replaced = e and e.answers and e.node_id ~= id and e.swarm_dir == "empty"
+    if id ~= keep and not m.answers and not replaced then
+      local why = e and e.why or "it is not in the inventory, so nobody asked it"
+      r[lib.label(m, id)] = "it is a manager of this swarm and does not answer (" .. tostring(why) .. ")"
+    end
+  end
+  return r
+end
+
+-- Records that are managers by their role but no members of Raft, or members that are unreachable, or ghosts: what has to be
+-- retired after forcing. → list of { name, node_id, labels, availability, role } in the order of names.
+function lib.left_over(s)
+  local r = list{}
+  for id, n in pairs(s.nodes) do
+    if id ~= s.leader and not n.in_raft and (n.role == "manager" or n.ghost) then
+      r[#r + 1] = { name = lib.label(n, id), node_id = id, labels = copy(n.labels or {}), availability = n.availability or "active",
+                    role = n.role }
+    end
+  end
+  return sorted(r, function(x) return x.name .. " " .. x.node_id end)
+end
+
+-- ---- a swarm part, changed (effects) ---------------------------------------------------------------------------------
+
+-- Works out `quorum` anew from `managers`.
+function lib.recount(s, why)
+  local voters, answering = 0, 0
+  for _, m in pairs(s.managers) do
+    if m.in_raft then
+      voters = voters + 1
+      if m.answers or m.reachability == "reachable" then answering = answering + 1 end
+    end
+  end
+  local needed = quorum(voters)
+  s.quorum = { held = voters > 0 and answering >= needed, voters = voters, needed = needed, answering = answering,
+               why = why or "predicted" }
+  if not s.quorum.held then s.leader = nil end
+end
+
+function lib.drop_member(s, id)
+  s.managers[id] = nil
+  for _, m in pairs(s.managers) do
+    m.members = filter(m.members or list{}, function(x) return x ~= id end)
+  end
+  for _, e in pairs(s.engines) do
+    if e.members then e.members[id] = nil end
+  end
+end
+
+-- Adds a member that all others know.
+function lib.set_member(s, id, m)
+  local ids = list{}
+  for other in pairs(s.managers) do ids[#ids + 1] = other end
+  if not contains(ids, id) then ids[#ids + 1] = id end
+  ids = sorted(ids)
+  m.in_raft, m.answers, m.reachability, m.leader = true, true, "reachable", s.leader
+  s.managers[id] = m
+  for _, other in pairs(s.managers) do other.members = copy(ids) end
+end
+
+-- A node ID that a prediction can name before there is one: the same for the same machine.
+function lib.future_id(name) return "new-" .. tostring(name) end
+
+-- ---- the world, through ctx -------------------------------------------------------------------------------------------
+
+-- Ends the task with node, call, answer. A changing call that got no answer after it was sent may have happened.
+function lib.fail(ctx, node, call, answer, advice)
+  local text = node .. ": " .. call .. " answered " .. lib.answer_text(answer)
+  if not (answer.status and answer.status ~= 0) then text = node .. ": " .. call .. ": " .. lib.answer_text(answer) end
+  if advice then text = text .. "\n" .. advice end
+  local changing = string.sub(call, 1, 4) ~= "GET "
+  local unanswered = not (answer.status and answer.status ~= 0) or lib.deadline(answer.message)
+  return ctx.fail(text, { unknown = changing and unanswered and answer.sent ~= false })
+end
+
+-- Asks `look` every `every` seconds until it returns something true, at most `seconds`; that, or nil.
+function lib.poll(ctx, seconds, every, look)
+  local deadline = ctx.now() + seconds * 1000
+  while true do
+    local r = look()
+    if r then return r end
+    if ctx.now() >= deadline then return nil end
+    ctx.sleep(every)
+  end
+end
+
+function lib.info(ctx, node, timeout)
+  local answer = ctx.docker(node):get("/info", { timeout = timeout or 25 })
+  local swarm = answer.ok and type(answer.body) == "table" and answer.body.Swarm or {}
+  return answer, swarm
+end
+
+-- The leader's ID among the nodes of GET /nodes, or nil.
+function lib.leader_in(nodes)
+  for _, n in ipairs(nodes) do
+    if n.ManagerStatus and n.ManagerStatus.Leader then return n.ID end
+  end
+  return nil
+end
+
+-- A manager that can speak for the swarm: its inventory name, its engine, the answer of GET /nodes, the leader's ID. The leader's own
+-- engine is preferred. Engines that name different leaders end the task: nothing may be changed in a swarm that is two.
+-- `besides`: an inventory name that is not to speak.
+function lib.spokesman(ctx, besides)
+  local asks = {}
+  for name in pairs(ctx.nodes) do
+    asks[name] = function()
+      local d = ctx.docker(name)
+      if name == besides or not d:get("/_ping", { timeout = 6 }).ok then return {} end
+      local answer, swarm = lib.info(ctx, name, 15)
+      if not answer.ok or not swarm.ControlAvailable or (swarm.Error or "") ~= "" then
+        return { why = name .. ": " .. (answer.ok and ((swarm.Error or "") ~= "" and swarm.Error or "is no manager") or lib.answer_text(answer)) }
+      end
+      local nodes = d:get("/nodes", { timeout = 15 })
+      if not nodes.ok then return { why = name .. ": GET /nodes answered " .. lib.answer_text(nodes) } end
+      return { nodes = nodes.body, leader = lib.leader_in(nodes.body), id = swarm.NodeID }
+    end
+  end
+  local views = ctx.all(asks)
+  local best, leader, leader_name, why
+  for name, v in pairs(views) do
+    if v.leader then
+      if leader and leader ~= v.leader then
+        return ctx.fail("two swarms with one ID: " .. leader_name .. " names " .. leader .. " as the leader, " .. name .. " names " .. v.leader ..
+          ". Nothing is changed until one of them is given up: on every manager of the losing side `docker swarm leave --force`.")
+      end
+      leader, leader_name = v.leader, leader_name or name
+      if not best or v.id == v.leader then best = name end
+    end
+    why = why or v.why
+  end
+  if not best then return ctx.fail("no manager of the swarm answers for it" .. (why and " (" .. why .. ")" or "")) end
+  return best, ctx.docker(best), views[best].nodes, leader
+end
+
+-- A change of a node's Spec by read, change, write with the version read; read again when somebody else was faster, or when the leader
+-- has just moved (domain notes: "update out of sequence"; brief "no leader" after a demotion).
+function lib.update_node(ctx, via, engine, id, change)
+  local path = "/nodes/" .. id
+  for attempt = 1, 8 do
+    local got = engine:get(path, { timeout = 20 })
+    if got.ok then
+      local spec = got.body.Spec
+      if change(spec, got.body) == false then return got.body end
+      local call = "POST " .. path .. "/update"
+      local put = engine:post(path .. "/update?version=" .. tostring(got.body.Version.Index), spec, { timeout = 25 })
+      if put.ok then return got.body end
+      if not (lib.says(put, "out of sequence") or lib.no_leader(put.message)) or attempt == 8 then return lib.fail(ctx, via, call, put) end
+    elseif not (lib.no_leader(got.message) or lib.deadline(got.message)) or attempt == 8 then
+      return lib.fail(ctx, via, "GET " .. path, got)
+    end
+    ctx.sleep(1)
+  end
+end
+
+-- Whether the leader counts this ID as a member of Raft: record or nil, answer.
+function lib.record(engine, id)
+  local got = engine:get("/nodes/" .. id, { timeout = 20 })
+  return got.ok and got.body or nil, got
+end
+
+-- Takes a node out of Raft and waits until its engine knows. The quorum must bear it: the engine itself refuses otherwise.
+function lib.demote(ctx, via, engine, id)
+  lib.update_node(ctx, via, engine, id, function(spec)
+    if spec.Role == "worker" then return false end
+    spec.Role = "worker"
+  end)
+  local gone = lib.poll(ctx, 40, 0.5, function()
+    local record, got = lib.record(engine, id)
+    return (record and not record.ManagerStatus) or got.status == 404
+  end)
+  if not gone then return ctx.fail(via .. ": node " .. id .. " was told to be a worker, and is still a member of Raft after 40 s", { unknown = true }) end
+end
+
+-- "inactive" is not "empty": what is left of a swarm in the engine's folder. → "empty", "present", or "unknown", why
+function lib.swarm_dir(ctx, node, root)
+  if type(root) ~= "string" then return "unknown", "the engine does not tell its root folder" end
+  local names, why = ctx.list(node, root .. "/swarm")
+  if not names then
+    if string.find(string.lower(tostring(why)), "no such file", 1, true) then return "empty" end
+    return "unknown", why
+  end
+  return #names == 0 and "empty" or "present"
+end
+
+-- Whether the swarm's key file of a node is encrypted, which is what autolock means on disk. → true | false | nil, why
+function lib.key_locked(ctx, node, root)
+  if type(root) ~= "string" then return nil, "the engine does not tell its root folder" end
+  local text, why = ctx.read(node, root .. "/swarm/certificates/swarm-node.key", 65536)
+  if not text then return nil, why end
+  if string.find(text, "ENCRYPTED", 1, true) then return true end
+  if string.find(text, "PRIVATE KEY", 1, true) then return false end
+  return nil, "swarm-node.key is not a key that we know"
+end
+
+return lib
