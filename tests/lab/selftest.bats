@@ -43,7 +43,9 @@ traces() {
 	local tls=$QUORATE_LAB/tls ip=10.99.$QUORATE_LAB_NET
 	same OK curl -s --unix-socket "$QUORATE_LAB/node1/docker.sock" http://localhost/_ping
 	same OK curl -s --cacert "$tls/ca.pem" --cert "$tls/cert.pem" --key "$tls/key.pem" "https://$ip.2:2376/_ping"
-	same OK "$lab" ssh node3 "$(command -v curl)" -s --unix-socket "$QUORATE_LAB/node3/docker.sock" http://localhost/_ping
+	"$lab" ssh node3 -N -o ExitOnForwardFailure=yes -L "$BATS_TEST_TMPDIR/s:$QUORATE_LAB/node3/docker.sock" 3>&- &
+	until_ 5 same OK curl -s --unix-socket "$BATS_TEST_TMPDIR/s" http://localhost/_ping
+	kill $!
 	same OK curl -s "http://$ip.4:2375/_ping"
 	same 4 grep -cE '^  node[1-4]: \{ engine: "(unix|tcp|ssh)://' "$("$lab" site)"
 }
