@@ -61,6 +61,8 @@ bool library_is_family(const struct library *lib, const char *name);
 /* Digest over all files that have been loaded so far and their names (64 hex digits and NUL). */
 void library_digest(const struct library *lib, char ret[65]);
 const char *def_kind_name(enum def_kind k);
+/* What a definition of that kind may declare, functions included, with help texts: one table for checking and for `quorate doc`. */
+const struct field *def_fields(enum def_kind k);
 /* One of the strings of decl.changes etc. */
 bool def_changes(const struct def *d, const char *part);
 
