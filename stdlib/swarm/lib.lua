@@ -166,8 +166,8 @@ end
 
 -- A manager that can speak for the swarm: its inventory name, its engine, the answer of GET /nodes, the leader's ID. The leader's own
 -- engine is preferred. Engines that name different leaders end the task: nothing may be changed in a swarm that is two.
--- `besides`: an inventory name that is not to speak.
-function lib.spokesman(ctx, besides)
+-- `besides`: an inventory name that is not to speak. `soft`: without any manager that speaks → nil, why, instead of a failure.
+function lib.spokesman(ctx, besides, soft)
   local asks = {}
   for name in pairs(ctx.nodes) do
     asks[name] = function()
@@ -195,6 +195,7 @@ function lib.spokesman(ctx, besides)
     end
     why = why or v.why
   end
+  if not best and soft then return nil, why end
   if not best then return ctx.fail("no manager of the swarm answers for it" .. (why and " (" .. why .. ")" or "")) end
   return best, ctx.docker(best), views[best].nodes, leader
 end

@@ -1,0 +1,66 @@
+-- Delete the record of a node that is gone: DELETE /nodes/{id}. Always by ID: two records may have one host name.
+-- Source: domain notes "Node removal"; field notes: a record that is Ready is refused, one that is still in Raft must be demoted first,
+-- and records of dead managers must not go while those could come back together: they would elect a leader of their own.
+
+return action {
+  summary  = "Delete the record of a node that is gone",
+  describe = "remove the record ${node_id} of ${name}",
+  inputs   = { node_id = { type = "string", required = true, description = "ID of the record" },
+               name = { type = "string", description = "how people call it" } },
+  changes  = { "swarm" },
+  destroys = "the node's record with its labels",
+  on_unknown = "check",
+  membership = "swarm",
+
+  attests = function(state, with)
+    local s = state.swarm
+    local n = s.nodes[with.node_id]
+    if not n or n.role ~= "manager" or n.ghost then return {} end
+    if lib.engine_of(s, with.node_id) then return {} end
+    local e = n.name and s.engines[n.name]
+    if e and e.answers and e.swarm_dir == "empty" then return {} end
+    return { [lib.label(n, with.node_id)] = "its record is removed, and it does not answer" }
+  end,
+
+  effect = function(state, with)
+    local s = state.swarm
+    s.nodes[with.node_id] = nil
+    lib.drop_member(s, with.node_id)
+    lib.recount(s)
+  end,
+
+  done = function(state, with)
+    if not state.swarm.quorum.held then return "pending" end
+    return state.swarm.nodes[with.node_id] == nil and {}
+  end,
+
+  run = function(ctx, with)
+    local id, name = with.node_id, with.name or with.node_id
+    local via, engine, _, leader = lib.spokesman(ctx)
+    if id == leader then return ctx.fail(via .. ": " .. name .. " (" .. id .. ") leads the swarm; its record is not removed") end
+    local record, got = lib.record(engine, id)
+    if not record then
+      if got.status == 404 then return {} end
+      return lib.fail(ctx, via, "GET /nodes/" .. id, got)
+    end
+    local state
+    local down = lib.poll(ctx, 60, 1, function()
+      local r, g = lib.record(engine, id)
+      state = r and r.Status.State or "gone"
+      return g.status == 404 or state == "down" or state == "disconnected"
+    end)
+    if not down then
+      return ctx.fail(via .. ": node " .. name .. " (" .. id .. ") is '" .. tostring(state) ..
+        "' in the swarm after 60 s, so it may live; let its engine leave the swarm first")
+    end
+    if record.ManagerStatus then lib.demote(ctx, via, engine, id) end
+    local deleted
+    local done = lib.poll(ctx, 30, 1, function()
+      deleted = engine:delete("/nodes/" .. id, { timeout = 25 })
+      return deleted.ok or deleted.status == 404 or not (lib.no_leader(deleted.message) or lib.says(deleted, "out of sequence") or
+        lib.says(deleted, "must be demoted"))
+    end)
+    if not done or not (deleted.ok or deleted.status == 404) then return lib.fail(ctx, via, "DELETE /nodes/" .. id .. " (" .. name .. ")", deleted) end
+    return {}
+  end,
+}
