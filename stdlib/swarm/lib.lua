@@ -220,6 +220,29 @@ function lib.update_node(ctx, via, engine, id, change)
   end
 end
 
+-- The same for a service, by name. → its ID
+function lib.update_service(ctx, via, engine, name, change)
+  local path = "/services/" .. name
+  for attempt = 1, 8 do
+    local got = engine:get(path, { timeout = 20 })
+    if not got.ok then return lib.fail(ctx, via, "GET " .. path, got) end
+    local spec, call = got.body.Spec, "POST " .. path .. "/update"
+    change(spec)
+    local put = engine:post("/services/" .. got.body.ID .. "/update?version=" .. tostring(got.body.Version.Index), spec, { timeout = 30 })
+    if put.ok then return got.body.ID end
+    if not (lib.says(put, "out of sequence") or lib.no_leader(put.message)) or attempt == 8 then return lib.fail(ctx, via, call, put) end
+    ctx.sleep(1)
+  end
+end
+
+-- A duration of a runbook in seconds: "500ms", "30s", "5m", "2h", or a number of seconds already.
+function lib.seconds(v, default)
+  if type(v) == "number" then return v end
+  local n, unit = string.match(tostring(v or ""), "^(%d+%.?%d*)(%a+)$")
+  local factor = unit and ({ ms = 0.001, s = 1, m = 60, h = 3600, d = 86400 })[unit]
+  return n and factor and tonumber(n) * factor or default
+end
+
 -- Whether the leader counts this ID as a member of Raft: record or nil, answer.
 function lib.record(engine, id)
   local got = engine:get("/nodes/" .. id, { timeout = 20 })
