@@ -8,7 +8,7 @@ return action {
                root = { type = "path", required = true, description = "DockerRootDir of its engine" },
                to   = { type = "path", description = "where to; default: beside it, with the time in its name" } },
   outputs  = { path = { type = "string", description = "where the copy is" } },
-  changes  = {},
+  changes  = list{},
   on_unknown = "again",
 
   effect = function() end,
