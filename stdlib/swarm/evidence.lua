@@ -16,8 +16,8 @@ return func {
     for other, o in pairs(s.engines) do
       if other ~= name and o.answers and o.version and e.version and o.version ~= e.version then others = others + 1 end
     end
-    parts[#parts + 1] = known(e.address, "address %s")
-    parts[#parts + 1] = known(e.version, "engine %s") .. (others > 0 and " (others differ)" or "")
+    parts[#parts + 1] = known(e.address, "address %s") or "address not told"
+    parts[#parts + 1] = (known(e.version, "engine %s") or "engine version not told") .. (others > 0 and " (others differ)" or "")
     parts[#parts + 1] = known(e.disk_free_percent, "%s %% of the disk free") or "disk not seen"
     parts[#parts + 1] = known(e.clock_offset_ms, "clock off by %s ms") or "clock not seen"
     parts[#parts + 1] = known(e.cert_expires, "certificate until %s") or "certificate not seen"

@@ -12,7 +12,10 @@ return func {
         if type(e.disk_free_percent) == "number" and e.disk_free_percent < 10 then
           r[#r + 1] = name .. ": only " .. e.disk_free_percent .. " % of its disk is free"
         end
-        if e.version then versions[e.version] = (versions[e.version] or list{}) versions[e.version][#versions[e.version] + 1] = name end
+        if e.version then
+          versions[e.version] = versions[e.version] or list{}
+          versions[e.version][#versions[e.version] + 1] = name
+        end
       end
     end
     if count(versions) > 1 then
