@@ -112,7 +112,7 @@ static bool check_value(const struct field *f, const struct val *v, const char *
     }
     if (!one_of(f, v, err) || !is_duration(f, v, err))
         return false;
-    if (!f->of)
+    if (!f->of || f->kind & F_LATER)
         return true;
     if (v->kind == VAL_MAP)
         return schema_check(v, f->of, NULL, f->key, err);

@@ -20,6 +20,7 @@ enum field_kind {
     F_TEMPLATE = 256, /* additionally: a string with ${{ … }} */
     F_ANY = 512,
     F_NULL = 1024,
+    F_LATER = 2048, /* what is inside is checked by whoever reads it; `of` is for the documentation */
 };
 
 struct field {

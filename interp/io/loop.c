@@ -1,0 +1,281 @@
+#include "io/loop.h"
+
+#include "base/arena.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <uv.h>
+
+/* Timers are kept here and not in libuv, so that a virtual clock can drive them: a heap by time, then by the order of starting. */
+struct timer {
+    int64_t due;
+    uint64_t id;
+    loop_fn *fn;
+    void *ud;
+};
+
+struct work {
+    uv_work_t req;
+    struct loop *loop;
+    loop_fn *work, *done;
+    void *ud;
+    struct work *next, *prev;
+};
+
+struct sig {
+    uv_signal_t handle;
+    loop_signal_fn *fn;
+    void *ud;
+    struct sig *next;
+};
+
+struct loop {
+    uv_loop_t uv;
+    uv_async_t wake;
+    uv_timer_t alarm;      /* for the earliest of our timers, with a real clock */
+    struct clock *clock;
+    bool is_virtual;
+    struct timer *heap;
+    size_t n, cap;
+    uint64_t last_id;
+    size_t holds;          /* things under way that only others see */
+    size_t works;
+    struct work *pending;
+    struct sig *signals;
+    size_t ran;            /* callbacks since loop_once began */
+};
+
+static bool sooner(const struct timer *a, const struct timer *b) {
+    return a->due != b->due ? a->due < b->due : a->id < b->id;
+}
+
+static void swap(struct loop *l, size_t i, size_t j) {
+    const struct timer t = l->heap[i];
+    l->heap[i] = l->heap[j];
+    l->heap[j] = t;
+}
+
+static void sift_up(struct loop *l, size_t i) {
+    for (; i && sooner(&l->heap[i], &l->heap[(i - 1) / 2]); i = (i - 1) / 2)
+        swap(l, i, (i - 1) / 2);
+}
+
+static void sift_down(struct loop *l, size_t i) {
+    for (;;) {
+        size_t least = i;
+        for (size_t k = 2 * i + 1; k <= 2 * i + 2 && k < l->n; k++)
+            if (sooner(&l->heap[k], &l->heap[least]))
+                least = k;
+        if (least == i)
+            return;
+        swap(l, i, least);
+        i = least;
+    }
+}
+
+static void heap_remove(struct loop *l, size_t i) {
+    l->heap[i] = l->heap[--l->n];
+    if (i < l->n) {
+        sift_up(l, i);
+        sift_down(l, i);
+    }
+}
+
+/* ---- life ---- */
+
+static void on_wake(uv_async_t *h) {
+    ((struct loop *)h->data)->ran++;
+}
+
+static void on_alarm(uv_timer_t *h) {
+    (void)h;
+}
+
+struct loop *loop_new(struct clock *clock) {
+    struct loop *l = mem_alloc(sizeof *l);
+    l->clock = clock;
+    l->is_virtual = clock != clock_system();
+    int rc = uv_loop_init(&l->uv);
+    assert(!rc);
+    rc = uv_async_init(&l->uv, &l->wake, on_wake);
+    assert(!rc);
+    l->wake.data = l;
+    uv_unref((uv_handle_t *)&l->wake);
+    uv_timer_init(&l->uv, &l->alarm);
+    return l;
+}
+
+static void close_handle(uv_handle_t *h, void *ud) {
+    (void)ud;
+    if (!uv_is_closing(h))
+        uv_close(h, NULL);
+}
+
+void loop_free(struct loop *l) {
+    for (struct work *w = l->pending; w; w = w->next)
+        uv_cancel((uv_req_t *)&w->req);
+    uv_walk(&l->uv, close_handle, NULL);
+    l->is_virtual = false;
+    uv_run(&l->uv, UV_RUN_DEFAULT); /* lets what was closed go, and waits for work that has begun */
+    uv_loop_close(&l->uv);
+    while (l->signals) {
+        struct sig *s = l->signals;
+        l->signals = s->next;
+        free(s);
+    }
+    free(l->heap);
+    free(l);
+}
+
+struct clock *loop_clock(struct loop *l) {
+    return l->clock;
+}
+
+int64_t loop_now(struct loop *l) {
+    return l->clock->mono_ms(l->clock);
+}
+
+bool loop_is_virtual(const struct loop *l) {
+    return l->is_virtual;
+}
+
+struct uv_loop_s *loop_uv(struct loop *l) {
+    return &l->uv;
+}
+
+void loop_wake(struct loop *l) {
+    uv_async_send(&l->wake);
+}
+
+void loop_hold(struct loop *l) {
+    l->holds++;
+}
+
+void loop_release(struct loop *l) {
+    assert(l->holds);
+    l->holds--;
+}
+
+/* ---- timers ---- */
+
+uint64_t loop_timer(struct loop *l, int64_t ms, loop_fn *fn, void *ud) {
+    if (l->n == l->cap) {
+        l->cap = l->cap ? 2 * l->cap : 64;
+        l->heap = mem_realloc(l->heap, l->cap * sizeof *l->heap);
+    }
+    l->heap[l->n] = (struct timer){.due = loop_now(l) + (ms > 0 ? ms : 0), .id = ++l->last_id, .fn = fn, .ud = ud};
+    sift_up(l, l->n++);
+    return l->last_id;
+}
+
+void loop_timer_stop(struct loop *l, uint64_t id) {
+    for (size_t i = 0; id && i < l->n; i++)
+        if (l->heap[i].id == id) {
+            heap_remove(l, i);
+            return;
+        }
+}
+
+/* Runs the timers that are due now; those that they start wait for the next turn. */
+static void run_due(struct loop *l) {
+    const int64_t now = loop_now(l);
+    const uint64_t last = l->last_id;
+    while (l->n && l->heap[0].due <= now && l->heap[0].id <= last) {
+        const struct timer t = l->heap[0];
+        heap_remove(l, 0);
+        l->ran++;
+        t.fn(t.ud);
+    }
+}
+
+/* ---- work and signals ---- */
+
+static void on_work(uv_work_t *req) {
+    struct work *w = req->data;
+    w->work(w->ud);
+}
+
+static void on_work_done(uv_work_t *req, int status) {
+    struct work *w = req->data;
+    struct loop *l = w->loop;
+    *(w->prev ? &w->prev->next : &l->pending) = w->next;
+    if (w->next)
+        w->next->prev = w->prev;
+    l->works--;
+    l->ran++;
+    if (status != UV_ECANCELED)
+        w->done(w->ud);
+    free(w);
+}
+
+void loop_work(struct loop *l, loop_fn *work, loop_fn *done, void *ud) {
+    struct work *w = mem_alloc(sizeof *w);
+    *w = (struct work){.loop = l, .work = work, .done = done, .ud = ud, .next = l->pending};
+    w->req.data = w;
+    if (l->pending)
+        l->pending->prev = w;
+    l->pending = w;
+    l->works++;
+    uv_queue_work(&l->uv, &w->req, on_work, on_work_done);
+}
+
+static void on_signal(uv_signal_t *h, int signo) {
+    struct sig *s = h->data;
+    ((struct loop *)h->loop->data)->ran++;
+    s->fn(s->ud, signo);
+}
+
+void loop_signal(struct loop *l, int signo, loop_signal_fn *fn, void *ud) {
+    struct sig *s = mem_alloc(sizeof *s);
+    *s = (struct sig){.fn = fn, .ud = ud, .next = l->signals};
+    l->signals = s;
+    l->uv.data = l;
+    uv_signal_init(&l->uv, &s->handle);
+    s->handle.data = s;
+    uv_unref((uv_handle_t *)&s->handle);
+    uv_signal_start(&s->handle, on_signal, signo);
+}
+
+/* ---- turning ---- */
+
+static struct clock_virtual *virtual_clock(struct loop *l) {
+    return (struct clock_virtual *)l->clock;
+}
+
+static void jump(struct loop *l) {
+    struct clock_virtual *c = virtual_clock(l);
+    const int64_t d = l->heap[0].due - c->mono;
+    if (d > 0) {
+        c->mono += d;
+        c->wall += d;
+    }
+}
+
+bool loop_once(struct loop *l) {
+    l->ran = 0;
+    uv_run(&l->uv, UV_RUN_NOWAIT);
+    run_due(l);
+    while (!l->ran) {
+        const bool others = l->works || l->holds || uv_loop_alive(&l->uv);
+        if (!others && !l->n)
+            return false;
+        if (!others && l->is_virtual) {
+            jump(l);
+            run_due(l);
+            continue;
+        }
+        if (l->n && !l->is_virtual) {
+            const int64_t d = l->heap[0].due - loop_now(l);
+            uv_update_time(&l->uv);
+            uv_timer_start(&l->alarm, on_alarm, d > 0 ? (uint64_t)d : 0, 0);
+        }
+        /* something under way keeps uv_run waiting even if libuv itself sees nothing: the wake handle does then */
+        uv_ref((uv_handle_t *)&l->wake);
+        uv_run(&l->uv, UV_RUN_ONCE);
+        uv_unref((uv_handle_t *)&l->wake);
+        uv_timer_stop(&l->alarm);
+        run_due(l);
+    }
+    return true;
+}

@@ -1,0 +1,392 @@
+#include "plan/load.h"
+
+#include "base/clock.h"
+#include "value/json.h"
+#include "value/yaml.h"
+
+#include <ctype.h>
+#include <regex.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- types: how a word of the type table is read and checked ---- */
+
+struct conversion {
+    struct arena *a;
+    const struct input *in;
+    const struct site *site;
+    struct mark at;
+    struct err *err;
+};
+
+static bool wrong(const struct conversion *c, const struct val *v, const char *wanted) {
+    struct buf b = BUF_INIT;
+    val_show(v, &b, 60);
+    err_add(c->err, c->at, "wrong-type", "the input '%s' must be %s, and is '%s'", c->in->name, wanted, b.data);
+    buf_done(&b);
+    return false;
+}
+
+static bool as_integer(const struct conversion *c, const struct val *v, const struct val **ret) {
+    if (v->kind == VAL_INT) {
+        *ret = v;
+        return true;
+    }
+    char *end = NULL;
+    const char *s = val_cstr(v);
+    const long long n = s && *s ? strtoll(s, &end, 10) : 0;
+    if (!end || *end)
+        return wrong(c, v, "an integer");
+    *ret = val_int(c->a, n);
+    return true;
+}
+
+static bool as_number(const struct conversion *c, const struct val *v, const struct val **ret) {
+    if (v->kind == VAL_INT || v->kind == VAL_DOUBLE) {
+        *ret = v;
+        return true;
+    }
+    char *end = NULL;
+    const char *s = val_cstr(v);
+    const double d = s && *s ? strtod(s, &end) : 0;
+    if (!end || *end)
+        return wrong(c, v, "a number");
+    *ret = val_double(c->a, d);
+    return true;
+}
+
+static bool as_boolean(const struct conversion *c, const struct val *v, const struct val **ret) {
+    const char *s = val_cstr(v);
+    if (v->kind == VAL_BOOL)
+        *ret = v;
+    else if (s && (!strcmp(s, "true") || !strcmp(s, "false")))
+        *ret = val_bool(c->a, *s == 't');
+    else
+        return wrong(c, v, "true or false");
+    return true;
+}
+
+static bool as_string(const struct conversion *c, const struct val *v, const struct val **ret) {
+    if (v->kind == VAL_STRING) {
+        *ret = v;
+        return true;
+    }
+    if (v->kind == VAL_INT || v->kind == VAL_DOUBLE) { /* YAML reads 1.10 as a number, and people mean the text: refuse rather than guess */
+        struct buf b = BUF_INIT;
+        val_show(v, &b, 0);
+        struct diag *d = err_add(c->err, c->at, "wrong-type", "the input '%s' must be a string, and is the number %s", c->in->name, b.data);
+        diag_hint(c->err, d, "quote it");
+        buf_done(&b);
+        return false;
+    }
+    return wrong(c, v, "a string");
+}
+
+static bool as_duration(const struct conversion *c, const struct val *v, const struct val **ret) {
+    int64_t ms;
+    if (!val_cstr(v) || !duration_parse(val_cstr(v), &ms))
+        return wrong(c, v, "a duration such as 30s or 5m");
+    *ret = v;
+    return true;
+}
+
+static bool bytes_parse(const char *s, int64_t *ret) {
+    static const struct {
+        const char *unit;
+        double factor;
+    } units[] = {{"", 1}, {"B", 1}, {"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"KiB", 1024.0}, {"MiB", 1048576.0},
+                 {"GiB", 1073741824.0}, {"TiB", 1099511627776.0}, {"k", 1024.0}, {"m", 1048576.0}, {"g", 1073741824.0}};
+    char *end;
+    if (!isdigit((unsigned char)*s))
+        return false;
+    const double d = strtod(s, &end);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (!strcmp(end, units[i].unit) && d * units[i].factor < 9e18) {
+            *ret = (int64_t)(d * units[i].factor);
+            return true;
+        }
+    return false;
+}
+
+static bool as_bytes(const struct conversion *c, const struct val *v, const struct val **ret) {
+    int64_t n;
+    if (v->kind == VAL_INT) {
+        *ret = v;
+        return true;
+    }
+    if (!val_cstr(v) || !bytes_parse(val_cstr(v), &n))
+        return wrong(c, v, "a size such as 512MiB or 10GiB");
+    *ret = val_int(c->a, n);
+    return true;
+}
+
+static bool as_node(const struct conversion *c, const struct val *v, const struct val **ret) {
+    if (!as_string(c, v, ret))
+        return false;
+    if (!c->site || site_node(c->site, val_cstr(v)))
+        return true;
+    const char **names = arena_array(c->a, const char *, c->site->nnodes + 1);
+    for (size_t i = 0; i < c->site->nnodes; i++)
+        names[i] = c->site->nodes[i].name;
+    struct diag *d = err_add(c->err, c->at, "unknown-node", "the input '%s' names the node '%s', which the site does not have", c->in->name, val_cstr(v));
+    diag_accepted(c->err, d, val_cstr(v), names, c->site->nnodes);
+    return false;
+}
+
+static bool plain_text(const char *s, const char *extra) {
+    for (; *s; s++)
+        if (!isalnum((unsigned char)*s) && !strchr(extra, *s))
+            return false;
+    return true;
+}
+
+static bool as_address(const struct conversion *c, const struct val *v, const struct val **ret) {
+    const char *s = val_cstr(v);
+    if (!s || !*s || !plain_text(s, ".-:[]%_"))
+        return wrong(c, v, "an address such as 10.0.0.1 or host:2377");
+    *ret = v;
+    return true;
+}
+
+static bool as_image(const struct conversion *c, const struct val *v, const struct val **ret) {
+    const char *s = val_cstr(v);
+    if (!s || !*s || !plain_text(s, "._-/:@"))
+        return wrong(c, v, "an image such as docker/dtr:2.9.0");
+    *ret = v;
+    return true;
+}
+
+static bool as_url(const struct conversion *c, const struct val *v, const struct val **ret) {
+    const char *s = val_cstr(v);
+    const char *colon = s ? strstr(s, "://") : NULL;
+    if (!colon || colon == s || !colon[3] || strpbrk(s, " \t\n\"<>"))
+        return wrong(c, v, "a URL such as https://host");
+    *ret = v;
+    return true;
+}
+
+static bool as_path(const struct conversion *c, const struct val *v, const struct val **ret) {
+    const char *s = val_cstr(v);
+    if (!s || !*s || strlen(s) != v->string.len)
+        return wrong(c, v, "a path");
+    *ret = v;
+    return true;
+}
+
+static bool as_map(const struct conversion *c, const struct val *v, const struct val **ret) {
+    if (v->kind == VAL_STRING) { /* from the command line: as JSON or YAML */
+        const struct val *m = NULL;
+        struct err *quiet = err_new(c->a);
+        if (yaml_parse(c->a, source_new(c->a, c->in->name, v->string.s, v->string.len), NULL, &m, quiet) && val_is(m, VAL_MAP)) {
+            *ret = m;
+            return true;
+        }
+        return wrong(c, v, "a map");
+    }
+    if (v->kind != VAL_MAP && val_len(v))
+        return wrong(c, v, "a map");
+    *ret = v->kind == VAL_MAP ? v : val_map_new(c->a);
+    return true;
+}
+
+static bool as_any(const struct conversion *c, const struct val *v, const struct val **ret) {
+    (void)c;
+    *ret = v;
+    return true;
+}
+
+static bool as_list(const struct conversion *c, const struct val *v, const struct val **ret);
+
+static const struct type {
+    const char *name;
+    bool (*convert)(const struct conversion *c, const struct val *v, const struct val **ret);
+} types[] = {{"string", as_string}, {"integer", as_integer}, {"number", as_number}, {"boolean", as_boolean}, {"list", as_list}, {"map", as_map},
+             {"duration", as_duration}, {"bytes", as_bytes}, {"node", as_node}, {"address", as_address}, {"path", as_path}, {"image", as_image},
+             {"url", as_url}, {"secret", as_string}, {"any", as_any}};
+
+static const struct type *type_named(const char *name) {
+    for (size_t i = 0; name && i < sizeof types / sizeof *types; i++)
+        if (!strcmp(types[i].name, name))
+            return &types[i];
+    return NULL;
+}
+
+/* "a,b" of the command line is a list; and each item has the type that `items` says. */
+static bool as_list(const struct conversion *c, const struct val *v, const struct val **ret) {
+    struct val *list = val_list_new(c->a);
+    if (v->kind == VAL_STRING) {
+        for (const char *s = v->string.s; *s;) {
+            const size_t n = strcspn(s, ",");
+            if (n)
+                val_list_add(c->a, list, val_marked(c->a, val_strn(c->a, s, n), v->mark));
+            s += n + (s[n] == ',');
+        }
+        v = list;
+    }
+    if (v->kind != VAL_LIST && val_len(v))
+        return wrong(c, v, "a list");
+    const struct type *t = type_named(c->in->items);
+    struct val *out = val_list_new(c->a);
+    bool ok = true;
+    for (size_t i = 0; i < val_len(v) && v->kind == VAL_LIST; i++) {
+        const struct val *item = val_at(v, i);
+        if (t && t->convert != as_list)
+            ok &= t->convert(c, item, &item);
+        val_list_add(c->a, out, item);
+    }
+    *ret = out;
+    return ok;
+}
+
+/* ---- limits ---- */
+
+static bool in_enum(const struct conversion *c, const struct val *v) {
+    if (!c->in->oneof)
+        return true;
+    const char **names = arena_array(c->a, const char *, val_len(c->in->oneof) + 1);
+    for (size_t i = 0; i < val_len(c->in->oneof); i++) {
+        if (val_equal(val_at(c->in->oneof, i), v))
+            return true;
+        struct buf b = BUF_INIT;
+        val_show(val_at(c->in->oneof, i), &b, 0);
+        names[i] = arena_strdup(c->a, b.data);
+        buf_done(&b);
+    }
+    struct buf b = BUF_INIT;
+    val_show(v, &b, 60);
+    struct diag *d = err_add(c->err, c->at, "not-in-enum", "the input '%s' cannot be '%s'", c->in->name, b.data);
+    diag_accepted(c->err, d, b.data, names, val_len(c->in->oneof));
+    buf_done(&b);
+    return false;
+}
+
+static bool matches(const struct conversion *c, const struct val *v) {
+    regex_t re;
+    if (!c->in->pattern || v->kind != VAL_STRING)
+        return true;
+    const bool usable = !regcomp(&re, arena_printf(c->a, "^(%s)$", c->in->pattern), REG_EXTENDED | REG_NOSUB);
+    const bool ok = usable && !regexec(&re, v->string.s, 0, NULL, 0);
+    if (usable)
+        regfree(&re);
+    if (!ok) {
+        struct diag *d = err_add(c->err, c->at, "pattern", "the input '%s' does not match its pattern", c->in->name);
+        diag_note(c->err, d, "pattern: %s", c->in->pattern);
+    }
+    return ok;
+}
+
+/* What min and max are compared with. */
+static double measure(const struct conversion *c, const struct val *v) {
+    int64_t ms;
+    if (!strcmp(c->in->type, "duration") && duration_parse(val_cstr(v), &ms))
+        return (double)ms;
+    return v->kind == VAL_INT ? (double)v->integer : v->kind == VAL_DOUBLE ? v->number : v->kind == VAL_STRING ? (double)v->string.len : (double)val_len(v);
+}
+
+static bool in_range(const struct conversion *c, const struct val *v) {
+    const double m = measure(c, v);
+    if ((!c->in->has_min || m >= c->in->min) && (!c->in->has_max || m <= c->in->max))
+        return true;
+    const bool low = c->in->has_min && m < c->in->min;
+    struct buf b = BUF_INIT;
+    val_show(v, &b, 60);
+    err_add(c->err, c->at, "out-of-range", "the input '%s' is '%s', and must be at %s %.15g", c->in->name, b.data, low ? "least" : "most",
+            low ? c->in->min : c->in->max);
+    buf_done(&b);
+    return false;
+}
+
+bool input_convert(struct arena *a, const struct input *in, const struct site *site, const struct val *given, struct mark at,
+                   const struct val **ret, struct err *err) {
+    const struct conversion c = {.a = a, .in = in, .site = site, .at = at, .err = err};
+    const struct type *t = type_named(in->type);
+    const struct val *v = given;
+    const bool secret = given->secret || !strcmp(in->type, "secret");
+    if (val_is_null(given) && !in->required) {
+        *ret = given;
+        return true;
+    }
+    if (!t || !t->convert(&c, given, &v) || !in_enum(&c, v) || !matches(&c, v) || !in_range(&c, v))
+        return false;
+    *ret = secret && !v->secret ? val_secret(a, v) : v;
+    return true;
+}
+
+/* ---- declarations ---- */
+
+static void read_bound(struct loading *ld, const struct val *v, bool *has, double *ret) {
+    int64_t n;
+    if (!v)
+        return;
+    *has = true;
+    if (v->kind == VAL_INT)
+        *ret = (double)v->integer;
+    else if (v->kind == VAL_DOUBLE)
+        *ret = v->number;
+    else if (val_cstr(v) && (duration_parse(val_cstr(v), &n) || bytes_parse(val_cstr(v), &n)))
+        *ret = (double)n;
+    else
+        err_add(ld->err, v->mark, "wrong-type", "this is neither a number, a duration nor a size");
+}
+
+static void read_from(struct loading *ld, struct input *in, const struct val *v) {
+    static const char *const forms[] = {"env:NAME", "file:PATH", "prompt"};
+    if (!v)
+        return;
+    struct val *list = val_list_new(ld->arena);
+    if (v->kind == VAL_STRING)
+        val_list_add(ld->arena, list, v);
+    in->from = v->kind == VAL_LIST ? v : list;
+    for (size_t i = 0; i < val_len(in->from); i++) {
+        const struct val *f = val_at(in->from, i);
+        const char *s = val_cstr(f);
+        if (s && ((!strncmp(s, "env:", 4) && s[4]) || (!strncmp(s, "file:", 5) && s[5]) || !strcmp(s, "prompt")))
+            continue;
+        struct diag *d = err_add(ld->err, f->mark, "unknown-source", "'%s' is no place where a value can come from", s ? s : "this");
+        diag_accepted(ld->err, d, s ? s : "", forms, 3);
+    }
+}
+
+bool input_load(struct loading *ld, const struct val_pair *p, struct input *ret) {
+    const size_t errors = ld->err->nerrors;
+    struct input in = {.name = p->key, .mark = p->mark, .type = "any"};
+    if (!name_fits(p->key)) {
+        struct diag *d = err_add(ld->err, p->mark, "bad-name", "'%s' cannot be the name of an input", p->key);
+        diag_hint(ld->err, d, "letters, digits and _, beginning with a letter");
+    }
+    if (!schema_check(p->val, input_fields, NULL, arena_printf(ld->arena, "the input '%s'", p->key), ld->err)) {
+        *ret = in;
+        return false;
+    }
+    const struct val *v = p->val;
+    in.type = val_get_str(v, "type", "any");
+    in.type_mark = val_get(v, "type")->mark;
+    in.items = val_get_str(v, "items", NULL);
+    in.required = val_get_bool(v, "required", false);
+    in.oneof = val_get(v, "enum");
+    in.pattern = val_get_str(v, "pattern", NULL);
+    in.description = val_get_str(v, "description", NULL);
+    read_bound(ld, val_get(v, "min"), &in.has_min, &in.min);
+    read_bound(ld, val_get(v, "max"), &in.has_max, &in.max);
+    read_from(ld, &in, val_get(v, "from"));
+    regex_t re;
+    if (in.pattern && regcomp(&re, in.pattern, REG_EXTENDED | REG_NOSUB))
+        err_add(ld->err, val_get(v, "pattern")->mark, "bad-pattern", "this is not a POSIX extended regular expression");
+    else if (in.pattern)
+        regfree(&re);
+    if (in.items && strcmp(in.type, "list"))
+        err_add(ld->err, val_pair(v, "items")->mark, "needless-key", "'items' is for lists, and this input is of the type '%s'", in.type);
+    const struct val *def = val_get(v, "default");
+    if (def && !strcmp(in.type, "secret"))
+        err_add(ld->err, def->mark, "secret-default", "a secret cannot have a default in a file: use 'from'");
+    if (def && in.required) {
+        struct diag *d = err_add(ld->err, val_pair(v, "required")->mark, "needless-key", "an input with a default is never missing");
+        diag_hint(ld->err, d, "leave one of 'required' and 'default' out");
+    }
+    if (def && tmpl_parse(ld->ld->box, ld->arena, def, &in.def, ld->err) && tmpl_is_const(in.def) && ld->err->nerrors == errors) {
+        const struct val *ignored;
+        (void)input_convert(ld->arena, &in, ld->ld->site, def, def->mark, &ignored, ld->err);
+    }
+    *ret = in;
+    return ld->err->nerrors == errors;
+}
