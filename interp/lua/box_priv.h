@@ -66,9 +66,10 @@ struct scratch {
 struct scratch *scratch_push(lua_State *L);
 void scratch_done(struct scratch *s);
 
-/* box_lib.c, box_string.c, box_order.c, box_data.c: what scripts see. */
+/* box_lib.c, box_string.c, box_pattern.c, box_order.c, box_data.c: what scripts see. */
 void box_open_libs(struct box *b, lua_State *L);
 void box_open_strings(lua_State *L, int globals);
+void box_open_patterns(lua_State *L);
 void box_open_order(lua_State *L, int globals);
 void box_open_data(lua_State *L, int globals);
 extern const char box_prelude[];

@@ -2,22 +2,7 @@
 
 #include <string.h>
 
-/* The string functions. Those of Lua that look at patterns are C and count no instructions, so what they may chew on is bounded. */
-
-enum { max_subject = 1 << 16 };
-
-/* upvalue 1: Lua's own function */
-static int bounded(lua_State *L) {
-    size_t len;
-    opaque_raise(L, 1);
-    luaL_checklstring(L, 1, &len);
-    if (len > max_subject)
-        return luaL_error(L, "a text of %d bytes is too long for a pattern (at most %d)", (int)len, max_subject);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-    return lua_gettop(L);
-}
+/* The string functions, where Lua's own could be kept busy for ever or would tell addresses. Patterns are in box_pattern.c. */
 
 static int f_rep(lua_State *L) {
     size_t len, nsep;
@@ -72,17 +57,12 @@ static int f_format(lua_State *L) {
 /* The table of Lua's functions is on top; it is changed in place, so that ("x"):rep means the same. */
 void box_open_strings(lua_State *L, int globals) {
     static const char *const removed[] = {"dump", "pack", "unpack", "packsize"};
-    static const char *const patterns[] = {"find", "match", "gmatch", "gsub"};
     int t = lua_gettop(L);
     for (size_t i = 0; i < sizeof removed / sizeof *removed; i++) {
         lua_pushnil(L);
         lua_setfield(L, t, removed[i]);
     }
-    for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
-        lua_getfield(L, t, patterns[i]);
-        lua_pushcclosure(L, bounded, 1);
-        lua_setfield(L, t, patterns[i]);
-    }
+    box_open_patterns(L);
     lua_pushcfunction(L, f_rep);
     lua_setfield(L, t, "rep");
     lua_getfield(L, t, "format");
