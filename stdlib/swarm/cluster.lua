@@ -63,6 +63,7 @@ local function ask_engine(ctx, name, node)
   local answer = d:get("/_ping", { timeout = ping_timeout })
   local sent = ctx.now()
   if answer.ok then answer = d:get("/info", { timeout = info_timeout }) end
+  local answered = ctx.now()
   if not answer.ok or type(answer.body) ~= "table" then
     e.why = lib.answer_text(answer)
     if answer.message and not answer.status then e.why = tostring(answer.message) end
@@ -79,7 +80,10 @@ local function ask_engine(ctx, name, node)
   if swarm.Cluster and (swarm.Cluster.ID or "") ~= "" then e.cluster_id = swarm.Cluster.ID end
   for _, m in ipairs(swarm.RemoteManagers or {}) do e.members[m.NodeID] = m.Addr end
   local theirs = millis(info.SystemTime)
-  e.clock_offset_ms = theirs and theirs - (sent + ctx.now()) // 2 or unobserved(name .. ": it does not tell its time")
+  -- Without a quorum the answer may take 20 s, and when in them the clock was read is not told.
+  local took = answered - sent
+  e.clock_offset_ms = theirs and took <= 2000 and theirs - (sent + answered) // 2 or
+    unobserved(name .. ": " .. (theirs and "it took " .. took .. " ms to tell its time" or "it does not tell its time"))
   files(ctx, name, e, info.DockerRootDir)
   return e
 end
