@@ -213,32 +213,48 @@ static const struct source *fault_source(struct box *b, const struct fault_frame
     return NULL;
 }
 
-/* The frame whose "file:line: " the message starts with (removed from it), or the innermost one. */
-static int fault_frame(const struct fault *f, const char **message) {
-    for (int i = 0; i < f->n; i++) {
-        char prefix[LUA_IDSIZE + 24];
-        int n = snprintf(prefix, sizeof prefix, "%s:%d: ", f->frames[i].where, f->frames[i].line);
-        if (!strncmp(*message, prefix, (size_t)n)) {
-            *message += n;
-            return i;
-        }
+/* The place that a message starts with, "file:line: " (removed from it), or that of the innermost frame. Which frame that is: for telling
+ * the callers; -1 for none, as in an error of syntax. */
+static struct mark fault_place(struct box *b, const char **message, int *ret_frame) {
+    const struct fault *f = &b->fault;
+    struct fault_frame said = {.line = 0};
+    *ret_frame = f->n ? 0 : -1;
+    for (const char *p = *message; (p = strchr(p, ':')) && (size_t)(p - *message) < sizeof said.where; p++) {
+        size_t digits = strspn(p + 1, "0123456789");
+        if (!digits || digits > 9 || strncmp(p + 1 + digits, ": ", 2) != 0)
+            continue;
+        memcpy(said.where, *message, (size_t)(p - *message));
+        said.line = atoi(p + 1);
+        const struct source *src = fault_source(b, &said);
+        if (!src && !(f->n && !strcmp(f->frames[0].where, said.where))) /* an expression's has no source */
+            break;
+        *message = p + 1 + digits + 2;
+        for (int i = 0; i < f->n; i++)
+            if (f->frames[i].line == said.line && !strcmp(f->frames[i].where, said.where)) {
+                *ret_frame = i;
+                break;
+            }
+        return src ? box_line_mark(src, said.line) : mark_none();
     }
-    return 0;
+    const struct source *src = f->n ? fault_source(b, &f->frames[0]) : NULL;
+    return src ? box_line_mark(src, f->frames[0].line) : mark_none();
 }
 
 static void report(struct box *b, const char *code, const char *message, struct err *err) {
     struct fault *f = &b->fault;
-    int at = fault_frame(f, &message);
-    const struct source *src = f->n ? fault_source(b, &f->frames[at]) : NULL;
-    const char *eol = strchr(message, '\n');
-    int len = eol ? (int)(eol - message) : (int)strlen(message);
-    struct diag *d = err_add(err, src ? box_line_mark(src, f->frames[at].line) : mark_none(), code, "%.*s", len, message);
+    int at;
+    struct mark mark = fault_place(b, &message, &at);
+    const char *eol = strchr(message, '\n'), *hint = strstr(message, "; did you mean ");
+    int len = hint && !eol ? (int)(hint - message) : eol ? (int)(eol - message) : (int)strlen(message);
+    struct diag *d = err_add(err, mark, code, "%.*s", len, message);
+    if (hint && !eol)
+        diag_hint(err, d, "%s", hint + 2);
     while (eol && eol[1]) {
         message = eol + 1;
         eol = strchr(message, '\n');
         diag_note(err, d, "%.*s", eol ? (int)(eol - message) : (int)strlen(message), message);
     }
-    for (int i = at + 1; i < f->n; i++) {
+    for (int i = at + 1; i > 0 && i < f->n; i++) {
         const struct fault_frame *fr = &f->frames[i];
         const char *callee = f->frames[i - 1].name;
         if (fault_source(b, fr))

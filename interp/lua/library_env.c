@@ -176,6 +176,7 @@ static bool push_scope_name(lua_State *L, const char *name) {
 
 /* --- environments --- */
 
+/* Called by env_index, whose upvalues it looks at. */
 static int unknown_name(lua_State *L, const char *name) {
     struct box *b = box_of(L);
     const char *names[160];
@@ -187,6 +188,8 @@ static int unknown_name(lua_State *L, const char *name) {
     const char *scope[] = {"state", "inputs", "site", "run", "item", "index", "steps"};
     for (size_t i = 0; b->scope && i < 7; i++)
         names[n++] = scope[i];
+    for (int kind = DEF_ACTION; kind <= DEF_FUNC && lua_istable(L, lua_upvalueindex(2)); kind++)
+        names[n++] = def_kind_name((enum def_kind)kind);
     if (b->lib)
         for (struct map_iter it = map_iter(b->lib->families); n < 160 && map_next(&it);)
             names[n++] = it.key;

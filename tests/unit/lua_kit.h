@@ -85,11 +85,10 @@ static inline const char *kit_errors(struct kit *k) {
     return s;
 }
 
-#define assert_has(text, words) \
-    do { \
-        if (!strstr((text), (words))) \
-            fail_msg("'%s' is not in:\n%s", (words), (text)); \
-    } while (0)
+static inline void assert_has(const char *text, const char *words) {
+    if (!strstr(text, words))
+        fail_msg("'%s' is not in:\n%s", words, text);
+}
 
 /* Evaluates and gives the result as JSON, or the name of what happened. */
 static inline const char *kit_eval(struct kit *k, const struct scope *s, const char *text) {

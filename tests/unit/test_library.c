@@ -66,7 +66,7 @@ static void a_bad_declaration_names_its_line(void **state) {
     static const struct {
         const char *text, *says;
     } cases[] = {
-        {"return action {\n  sumary = \"x\",\n  run = function() end,\n}", "stdlib/f/x.lua:2:3: error: unknown key 'sumary'"},
+        {"return action {\n  sumary = \"x\",\n  run = function() end,\n}", "stdlib/f/x.lua:2:3: error: an action has no key 'sumary'"},
         {"return action {\n  sumary = \"x\",\n  run = function() end,\n}", "did you mean 'summary'"},
         {"return probe {\n  run = function() end,\n}", "schema"},
         {"return probe {\n  schema = { type = \"map\" },\n  run = function() end,\n  effect = function() end,\n}", "stdlib/f/x.lua:4:3"},
@@ -81,7 +81,7 @@ static void a_bad_declaration_names_its_line(void **state) {
         {"return rule { why = \"x\" }", "never"},
         {"return 1", "must return action"},
         {"return action", "must return action"},
-        {"local x = \n", "expected near <eof>"},
+        {"local x = \n", "stdlib/f/x.lua:2:1: error: unexpected symbol near <eof>"},
         {"return action { run = function() end } +", "stdlib/f/x.lua:1"},
         {"\n\nerror(\"broken\")", "stdlib/f/x.lua:3:1: error: broken"},
         {"x = 1", "is not a local name"},
