@@ -7,6 +7,7 @@
 #ifndef IO_ENGINES_H
 #define IO_ENGINES_H
 
+#include "base/arena.h"
 #include "io/http.h"
 #include "io/process.h"
 
@@ -45,5 +46,8 @@ enum engine_shell { SHELL_NONE, SHELL_LOCAL, SHELL_SSH };
 enum engine_shell engines_shell(const struct engines *e, const char *node);
 /* argv with the ssh words in front where needed; arguments are quoted for the remote shell. NULL for SHELL_NONE. Owned by the arena. */
 const char *const *engines_argv(const struct engines *e, const char *node, const char *const *argv, struct arena *a);
+
+/* Whether a URL is a way to an engine; if not, *why says what is wrong. Asks no network. */
+bool engines_check_url(const char *url, const char **why);
 
 #endif

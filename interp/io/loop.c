@@ -96,6 +96,7 @@ struct loop *loop_new(struct clock *clock) {
     struct loop *l = mem_alloc(sizeof *l);
     l->clock = clock;
     l->is_virtual = clock != clock_system();
+    signal(SIGPIPE, SIG_IGN); /* a peer that hangs up is an error of a write, not the end of us */
     int rc = uv_loop_init(&l->uv);
     assert(!rc);
     rc = uv_async_init(&l->uv, &l->wake, on_wake);
@@ -106,10 +107,12 @@ struct loop *loop_new(struct clock *clock) {
     return l;
 }
 
+static void on_poll_closed(uv_handle_t *h);
+
 static void close_handle(uv_handle_t *h, void *ud) {
     (void)ud;
     if (!uv_is_closing(h))
-        uv_close(h, NULL);
+        uv_close(h, h->type == UV_POLL ? on_poll_closed : NULL);
 }
 
 void loop_free(struct loop *l) {
@@ -138,10 +141,6 @@ int64_t loop_now(struct loop *l) {
 
 bool loop_is_virtual(const struct loop *l) {
     return l->is_virtual;
-}
-
-struct uv_loop_s *loop_uv(struct loop *l) {
-    return &l->uv;
 }
 
 void loop_wake(struct loop *l) {
@@ -235,6 +234,52 @@ void loop_signal(struct loop *l, int signo, loop_signal_fn *fn, void *ud) {
     s->handle.data = s;
     uv_unref((uv_handle_t *)&s->handle);
     uv_signal_start(&s->handle, on_signal, signo);
+}
+
+/* ---- file descriptors ---- */
+
+struct loop_fd {
+    uv_poll_t handle;
+    struct loop *loop;
+    loop_fd_fn *fn;
+    void *ud;
+};
+
+static void on_poll(uv_poll_t *h, int status, int events) {
+    struct loop_fd *f = h->data;
+    f->loop->ran++;
+    /* an error counts as readable: whoever reads then learns what it is */
+    f->fn(f->ud, status < 0 ? LOOP_READ | LOOP_WRITE : (unsigned)((events & (UV_READABLE | UV_DISCONNECT) ? LOOP_READ : 0) | (events & UV_WRITABLE ? LOOP_WRITE : 0)));
+}
+
+static int poll_events(unsigned events) {
+    return (events & LOOP_READ ? UV_READABLE | UV_DISCONNECT : 0) | (events & LOOP_WRITE ? UV_WRITABLE : 0);
+}
+
+struct loop_fd *loop_fd_watch(struct loop *l, int fd, unsigned events, loop_fd_fn *fn, void *ud) {
+    struct loop_fd *f = mem_alloc(sizeof *f);
+    *f = (struct loop_fd){.loop = l, .fn = fn, .ud = ud};
+    int rc = uv_poll_init(&l->uv, &f->handle, fd);
+    assert(!rc);
+    f->handle.data = f;
+    rc = uv_poll_start(&f->handle, poll_events(events), on_poll);
+    assert(!rc);
+    return f;
+}
+
+void loop_fd_change(struct loop_fd *f, unsigned events) {
+    uv_poll_start(&f->handle, poll_events(events), on_poll);
+}
+
+static void on_poll_closed(uv_handle_t *h) {
+    free(h->data);
+}
+
+void loop_fd_stop(struct loop_fd *f) {
+    if (!f)
+        return;
+    uv_poll_stop(&f->handle);
+    uv_close((uv_handle_t *)&f->handle, on_poll_closed);
 }
 
 /* ---- turning ---- */

@@ -11,14 +11,12 @@
 #include <stdint.h>
 
 struct loop;
-struct uv_loop_s;
 
 struct loop *loop_new(struct clock *clock); /* not owned */
 void loop_free(struct loop *l);             /* everything still under way is closed without callbacks */
 struct clock *loop_clock(struct loop *l);
 int64_t loop_now(struct loop *l);           /* clock's mono_ms */
 bool loop_is_virtual(const struct loop *l);
-struct uv_loop_s *loop_uv(struct loop *l);  /* for io/ only */
 
 /* Waits for at least one callback and runs those that are due. false if nothing is under way (no timer, work, process, transfer), so
  * that it would wait for ever. Signals alone do not count as under way. */
@@ -36,6 +34,14 @@ void loop_work(struct loop *l, loop_fn *work, loop_fn *done, void *ud);
 
 typedef void loop_signal_fn(void *ud, int signo);
 void loop_signal(struct loop *l, int signo, loop_signal_fn *fn, void *ud); /* until loop_free */
+
+/* Watches a file descriptor until it is told to stop; it counts as under way. events: bits of what to wait for, or what has come. */
+enum loop_events { LOOP_READ = 1, LOOP_WRITE = 2 };
+struct loop_fd;
+typedef void loop_fd_fn(void *ud, unsigned events);
+struct loop_fd *loop_fd_watch(struct loop *l, int fd, unsigned events, loop_fd_fn *fn, void *ud);
+void loop_fd_change(struct loop_fd *f, unsigned events);
+void loop_fd_stop(struct loop_fd *f); /* NULL is fine; the descriptor stays open, and may be closed right away */
 
 /* Marks something as under way that the loop cannot see itself. Balanced. */
 void loop_hold(struct loop *l);

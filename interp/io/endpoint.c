@@ -1,0 +1,156 @@
+#include "io/endpoint.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char default_socket[] = "/var/run/docker.sock";
+
+static bool digits(const char *s) {
+    return *s && !s[strspn(s, "0123456789")] && strlen(s) <= 5 && atoi(s) >= 1 && atoi(s) <= 65535;
+}
+
+/* HOST[:PORT], HOST in brackets if it has colons. */
+static bool host_port(struct arena *a, const char *s, size_t n, struct endpoint *e, const char **why) {
+    const char *text = arena_strndup(a, s, n), *colon;
+    if (*text == '[') {
+        const char *close = strchr(text, ']');
+        if (!close || (close[1] && close[1] != ':')) {
+            *why = "a bracket is open";
+            return false;
+        }
+        e->host = arena_strndup(a, text + 1, (size_t)(close - text - 1));
+        colon = close[1] ? close + 1 : NULL;
+    } else {
+        colon = strchr(text, ':');
+        if (colon && strchr(colon + 1, ':')) {
+            *why = "an IPv6 address stands in brackets";
+            return false;
+        }
+        e->host = colon ? arena_strndup(a, text, (size_t)(colon - text)) : text;
+    }
+    if (!*e->host || *e->host == '-') { /* a host that begins so would be an option of ssh */
+        *why = "it has no host";
+        return false;
+    }
+    if (colon && !digits(colon + 1)) {
+        *why = "its port is not a number from 1 to 65535";
+        return false;
+    }
+    e->port = colon ? colon + 1 : NULL;
+    return true;
+}
+
+bool endpoint_parse(struct arena *a, const char *url, struct endpoint *ret, const char **why) {
+    struct endpoint e = {.url = arena_strdup(a, url)};
+    for (const char *s = url; *s; s++)
+        if (isspace((unsigned char)*s) || iscntrl((unsigned char)*s)) {
+            *why = "it has spaces in it";
+            return false;
+        }
+    if (!strncmp(url, "unix://", 7)) {
+        e.kind = ENDPOINT_UNIX;
+        e.path = arena_strdup(a, url + 7);
+        if (*e.path != '/') {
+            *why = "the path of a socket begins with /";
+            return false;
+        }
+    } else if (!strncmp(url, "tcp://", 6)) {
+        e.kind = ENDPOINT_TCP;
+        const char *rest = url + 6;
+        size_t n = strlen(rest);
+        while (n && rest[n - 1] == '/')
+            n--;
+        if (!host_port(a, rest, n, &e, why))
+            return false;
+        if (!e.port) {
+            *why = "it has no port: 2376 with TLS, 2375 without";
+            return false;
+        }
+    } else if (!strncmp(url, "ssh://", 6)) {
+        e.kind = ENDPOINT_SSH;
+        const char *rest = url + 6, *slash = strchr(rest, '/');
+        size_t n = slash ? (size_t)(slash - rest) : strlen(rest);
+        const char *at = memchr(rest, '@', n);
+        if (at) {
+            e.user = arena_strndup(a, rest, (size_t)(at - rest));
+            n -= (size_t)(at + 1 - rest);
+            rest = at + 1;
+        }
+        if (e.user && (!*e.user || *e.user == '-')) {
+            *why = "its user is empty";
+            return false;
+        }
+        if (!host_port(a, rest, n, &e, why))
+            return false;
+        e.path = slash && slash[1] ? arena_strdup(a, slash) : default_socket;
+    } else {
+        *why = "it begins with none of unix://, tcp:// and ssh://";
+        return false;
+    }
+    *ret = e;
+    return true;
+}
+
+size_t endpoint_ssh_words(const struct endpoint *e, struct arena *a, const char *ssh_config, size_t room, const char ***ret) {
+    static const char *const options[] = {"ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=10",
+                                          "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"};
+    const size_t n = sizeof options / sizeof *options;
+    const char **words = arena_array(a, const char *, n + room + 8);
+    size_t k = 0;
+    for (; k < n; k++)
+        words[k] = options[k];
+    if (ssh_config) {
+        words[k++] = "-F";
+        words[k++] = ssh_config;
+    }
+    if (e->port) {
+        words[k++] = "-p";
+        words[k++] = e->port;
+    }
+    if (e->user) {
+        words[k++] = "-l";
+        words[k++] = e->user;
+    }
+    *ret = words;
+    return k;
+}
+
+static void ssh_ended(void *ud, const struct process_result *r) {
+    struct endpoint *e = ud;
+    e->ssh = NULL;
+    e->ended = true;
+    size_t n = r->err.len;
+    while (n && (r->err.data[n - 1] == '\n' || r->err.data[n - 1] == '\r'))
+        n--;
+    size_t from = n; /* the last line says it */
+    while (from && r->err.data[from - 1] != '\n')
+        from--;
+    if (r->error)
+        snprintf(e->why, sizeof e->why, "ssh could not be started: %s", r->error);
+    else if (n)
+        snprintf(e->why, sizeof e->why, "ssh: %.*s", (int)(n - from), r->err.data + from);
+    else
+        snprintf(e->why, sizeof e->why, "ssh ended with status %d", r->exit_status);
+}
+
+void endpoint_forward(struct endpoint *e, struct loop *l, struct arena *a, const char *local, const char *ssh_config) {
+    if (e->ssh)
+        return;
+    const char **words;
+    size_t k = endpoint_ssh_words(e, a, ssh_config, 8, &words);
+    words[k++] = "-N";
+    words[k++] = "-o";
+    words[k++] = "ExitOnForwardFailure=yes";
+    words[k++] = "-o";
+    words[k++] = "StreamLocalBindUnlink=yes";
+    words[k++] = "-L";
+    words[k++] = arena_printf(a, "%s:%s", local, e->path);
+    words[k++] = e->host;
+    e->local = local;
+    e->ended = false;
+    e->why[0] = 0;
+    const struct process_spec spec = {.argv = words, .grace_ms = 1000, .done = ssh_ended, .ud = e};
+    e->ssh = process_start(l, &spec);
+}
