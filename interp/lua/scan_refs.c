@@ -74,11 +74,11 @@ static size_t keyword(struct refs *r, size_t i) {
             add_local(r, r->t[k + 1], r->block);
             return k - 1;
         }
-        for (; r->t[k].kind == TOK_NAME; k++) {
+        while (r->t[k].kind == TOK_NAME) {
             add_local(r, r->t[k], loop ? r->block + 1 : r->block); /* a loop's are of the block that its `do` opens */
             if (!is(r, k + 1, ","))
                 return k;
-            k++;
+            k += 2;
         }
         return k - 1;
     }
