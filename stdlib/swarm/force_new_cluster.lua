@@ -30,7 +30,7 @@ return action {
     local id = e.node_id or lib.future_id(with.node)
     local nodes = {}
     for other, m in pairs(s.managers) do
-      nodes[other] = { name = m.name, host = m.host, role = "manager", in_raft = other == id, state = other == id and "ready" or "unknown",
+      nodes[other] = { name = m.name, host = m.host, role = "manager", in_raft = other == id, state = "unknown",
                        availability = "active", labels = {}, addr = lib.host(m.addr), ghost = false }
       local engine = m.name and s.engines[m.name]
       if engine and engine.answers and engine.node_id ~= other then
