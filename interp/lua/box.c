@@ -1,5 +1,6 @@
 #include "lua/box_priv.h"
 
+#include "base/clock.h"
 #include "base/map.h"
 
 #include <assert.h>
@@ -10,6 +11,10 @@
 static const struct box_limits defaults = {.instructions = 10000000, .memory = (size_t)256 << 20};
 
 /* --- limits --- */
+
+/* What C functions do counts no instructions. Making long texts is charged by the byte; whatever else a script finds to keep C busy with
+ * is ended by the clock, at a time that no honest call comes near. */
+enum { charged_bytes = 64, longest_ms = 30000 };
 
 static void *allocate(void *ud, void *p, size_t old, size_t size) {
     struct box *b = ud;
@@ -28,6 +33,8 @@ static void *allocate(void *ud, void *p, size_t old, size_t size) {
     if (!q)
         return NULL;
     b->used += size - old;
+    if (size > old && !b->trusted)
+        b->left -= (int64_t)((size - old) / charged_bytes);
     if (size == b->refused)
         b->refused = 0;
     return q;
@@ -37,7 +44,7 @@ static void on_count(lua_State *L, lua_Debug *ar) {
     (void)ar;
     struct box *b = box_of(L);
     b->left -= hook_step;
-    if (b->left > 0)
+    if (b->left > 0 && clock_system()->mono_ms(clock_system()) < b->deadline)
         return;
     b->over = true;
     luaL_checkstack(L, 2, NULL);
@@ -48,6 +55,7 @@ static void on_count(lua_State *L, lua_Debug *ar) {
 void box_arm(struct box *b, struct lua_State *co, int64_t instructions) {
     lua_sethook(co, on_count, LUA_MASKCOUNT, hook_step);
     b->left = instructions;
+    b->deadline = clock_system()->mono_ms(clock_system()) + longest_ms;
     b->over = false;
     b->refused = 0;
 }
@@ -306,10 +314,11 @@ enum call_result box_pcall(struct box *b, lua_State *L, int nargs, int nret, str
         no_more();
     lua_pushcfunction(L, on_error);
     lua_insert(L, base);
-    int64_t left = b->left;
+    int64_t left = b->left, deadline = b->deadline;
     bool over = b->over, outermost = b->depth == 0;
     if (outermost) {
         b->left = b->budget;
+        b->deadline = clock_system()->mono_ms(clock_system()) + longest_ms;
         b->over = false;
         b->refused = 0;
         b->rng = 0x9e3779b97f4a7c15u;
@@ -325,6 +334,7 @@ enum call_result box_pcall(struct box *b, lua_State *L, int nargs, int nret, str
     lua_remove(L, base);
     if (outermost) {
         b->left = left;
+        b->deadline = deadline;
         b->over = over;
     }
     return r;

@@ -13,7 +13,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
-enum { max_frames = 6, hook_step = 1000 };
+enum { max_frames = 6, hook_step = 200 };
 
 /* Where a Lua error came from; filled by the message handler, read once by whoever caught the error. */
 struct fault {
@@ -34,6 +34,7 @@ struct box {
     int trusted;          /* > 0: our own structures are made, which no limit may stop */
     size_t refused;       /* size that the allocator has last refused, 0: none since */
     int64_t budget, left; /* instructions */
+    int64_t deadline;     /* on the monotonic clock, ms */
     bool over;
     int depth;            /* of protected calls */
     uint64_t rng;
@@ -92,6 +93,9 @@ bool view_raw(lua_State *L, int idx);
 void view_read(lua_State *L);
 /* "table" for views, "unknown", "unobserved", "secret"; otherwise Lua's own. */
 const char *view_type(lua_State *L, int idx);
+
+/* model.c: model_push on any Lua thread of the box. */
+void model_push_on(lua_State *L, const struct model *m);
 
 /* lval.c */
 void lval_mark_list(lua_State *L, int idx);

@@ -38,9 +38,7 @@ static int call_capability(lua_State *L) {
         if (!b->model)
             return luaL_error(L, "%s: there is no state here; give it one, as in %s(state)", d->name, d->name);
         lua_settop(L, 0);
-        model_push(b->model);
-        if (b->L != L)
-            lua_xmove(b->L, L, 1);
+        model_push_on(L, b->model);
     }
     lua_settop(L, 1);
     lua_rawgeti(L, LUA_REGISTRYINDEX, d->fn[FN_HOLDS]);
@@ -154,9 +152,7 @@ static bool push_scope_name(lua_State *L, const char *name) {
     lua_pop(L, 1);
     const struct val *v[] = {NULL, s->inputs, s->site, s->run, s->item};
     if (i == 0 && s->state) {
-        model_push(s->state);
-        if (b->L != L)
-            lua_xmove(b->L, L, 1);
+        model_push_on(L, s->state);
         view_read(L);
     } else if (i == 5 && s->index > 0)
         lua_pushinteger(L, (lua_Integer)s->index);

@@ -3,6 +3,7 @@
 #include "lua/box_priv.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,8 +47,12 @@ static void push(lua_State *L, const struct val *v, int depth) {
         lua_createtable(L, (int)v->list.n, 0);
         for (size_t i = 0; i < v->list.n; i++) {
             push(L, v->list.items[i], depth + 1);
-            if (lua_isnil(L, -1))
-                luaL_error(L, "a list with a null in it (at %d) cannot be given to Lua", (int)i + 1);
+            if (lua_isnil(L, -1)) { /* a hole would end the list: what stands there tells so when it is read */
+                char text[48];
+                snprintf(text, sizeof text, "null at [%zu] of a list", i + 1);
+                lua_pop(L, 1);
+                opaque_push(L, true, text);
+            }
             lua_rawseti(L, -2, (lua_Integer)i + 1);
         }
         lval_mark_list(L, -1);

@@ -1,7 +1,7 @@
 /* lval.h: val ↔ Lua.
  *
- * Maps become tables, lists become tables marked as lists (so that empty ones stay lists), null is absent (in a list: it ends as a hole
- * is refused), integers stay integers. Secret strings become opaque handles: tostring gives ***, `..` builds another secret, == compares
+ * Maps become tables, lists become tables marked as lists (so that empty ones stay lists), null is absent (in a list, where
+ * a hole would end it, an unobserved value stands), integers stay integers. Secret strings become opaque handles: tostring gives ***, `..` builds another secret, == compares
  * identity of content without telling it, nothing else works. */
 #ifndef LUA_LVAL_H
 #define LUA_LVAL_H

@@ -32,7 +32,8 @@ struct job { /* what a protected function is handed */
     bool ok;
 };
 
-static void push_model(lua_State *L, const struct model *m) {
+void model_push_on(lua_State *L, const struct model *m) {
+    luaL_checkstack(L, 2, NULL);
     lua_rawgeti(L, LUA_REGISTRYINDEX, m->ref);
 }
 
@@ -55,7 +56,7 @@ static void trusted(struct box *b, lua_CFunction fn, struct job *j) {
 static int do_new(lua_State *L) {
     struct job *j = lua_touserdata(L, 1);
     if (j->from) {
-        push_model(L, j->from);
+        model_push_on(L, j->from);
         size_t used = j->to->box->used;
         walk_clone(L, -1, false);
         if (j->to->box->used > used)
@@ -92,15 +93,14 @@ void model_free(struct model *m) {
 }
 
 void model_push(const struct model *m) {
-    luaL_checkstack(m->box->L, 2, NULL);
-    push_model(m->box->L, m);
+    model_push_on(m->box->L, m);
 }
 
 /* --- parts --- */
 
 static int do_set(lua_State *L) {
     struct job *j = lua_touserdata(L, 1);
-    push_model(L, j->to);
+    model_push_on(L, j->to);
     lua_pushstring(L, j->part);
     lval_push(L, j->v);
     lua_rawset(L, -3);
@@ -114,7 +114,7 @@ void model_set(struct model *m, const char *part, const struct val *v) {
 
 static int do_get(lua_State *L) {
     struct job *j = lua_touserdata(L, 1);
-    push_model(L, j->from);
+    model_push_on(L, j->from);
     lua_pushstring(L, j->part);
     if (lua_rawget(L, -2) == LUA_TNIL)
         j->ok = true;
@@ -140,7 +140,7 @@ bool model_get(const struct model *m, const char *part, struct arena *a, const s
 
 static int do_hash(lua_State *L) {
     struct job *j = lua_touserdata(L, 1);
-    push_model(L, j->from);
+    model_push_on(L, j->from);
     walk_hash(L, -1, j->hash);
     return 0;
 }
@@ -175,7 +175,7 @@ static bool step_into(lua_State *L, struct job *j, const char *name, const char 
 static int do_set_path(lua_State *L) {
     struct job *j = lua_touserdata(L, 1);
     struct arena *a = j->err->arena;
-    push_model(L, j->to);
+    model_push_on(L, j->to);
     const char *p = j->path, *dot;
     while ((dot = strchr(p, '.'))) {
         const char *name = arena_strndup(a, p, (size_t)(dot - p));
@@ -191,6 +191,8 @@ static int do_set_path(lua_State *L) {
     lua_pushstring(L, p);
     lval_push(L, j->v);
     lua_rawset(L, -3);
+    model_push_on(L, j->to);
+    walk_check(L, -1, "the state");
     j->ok = true;
     return 0;
 }
@@ -218,7 +220,7 @@ static enum call_result call(struct box *b, const struct model *m, lua_CFunction
 static int do_apply(lua_State *L) {
     struct job *j = lua_touserdata(L, 1);
     lua_rawgeti(L, LUA_REGISTRYINDEX, j->ref);
-    push_model(L, j->to);
+    model_push_on(L, j->to);
     if (j->v)
         lval_push(L, j->v);
     else
@@ -232,7 +234,7 @@ static int do_apply(lua_State *L) {
             j->ok = false;
         }
     }
-    push_model(L, j->to);
+    model_push_on(L, j->to);
     walk_check(L, -1, "the state");
     return 0;
 }
@@ -296,7 +298,7 @@ static void push_state(lua_State *L, const struct model *m) {
         lua_pushnil(L);
         return;
     }
-    push_model(L, m);
+    model_push_on(L, m);
     lval_push_view(L, -1);
     lua_replace(L, -2);
 }
@@ -328,7 +330,12 @@ static int do_call(lua_State *L) {
 enum call_result model_call(const struct model *m, const struct def *d, enum def_fn fn, const struct val *const *args, size_t nargs,
                             struct arena *a, const struct val **ret, const struct val **ret_second, struct call_signal *sig, struct err *err) {
     struct job j = {.from = m, .def = d, .fn = fn, .args = args, .nargs = nargs, .a = a, .err = err};
-    assert(m && d->fn[fn]);
+    assert(m);
+    *ret = NULL;
+    if (ret_second)
+        *ret_second = NULL;
+    if (!d->fn[fn])
+        return CALL_OK;
     enum call_result r = call(m->box, m, do_call, &j, a, sig, err);
     if (r == CALL_OK) {
         *ret = j.ret;

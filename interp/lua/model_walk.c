@@ -6,12 +6,13 @@
 
 /* Copying, checking and hashing of whole tables, without a conversion to val. */
 
-enum { max_depth = 64, max_nodes = 1000000 };
+/* What scripts may make; and what a state may hold that came from files and probes, with their own limits. */
+enum { max_depth = 64, max_nodes = 1000000, deepest = 4000 };
 
 /* --- copy --- */
 
 static void clone(lua_State *L, int idx, bool reading, int depth) {
-    if (depth > max_depth)
+    if (depth > (box_of(L)->trusted ? deepest : max_depth))
         luaL_error(L, "a table is nested deeper than %d levels, or contains itself", max_depth);
     luaL_checkstack(L, 6, "a table is nested too deeply");
     lua_createtable(L, (int)lua_rawlen(L, idx), 0);
@@ -152,8 +153,8 @@ static void hash_value(lua_State *L, int idx, int depth, uint64_t h[2]) {
 
 /* The sum over all entries does not depend on their order. */
 static void hash_table(lua_State *L, int idx, int depth, uint64_t h[2]) {
-    if (depth > max_depth)
-        luaL_error(L, "a table is nested deeper than %d levels, or contains itself", max_depth);
+    if (depth > deepest)
+        luaL_error(L, "a table is nested deeper than %d levels, or contains itself", deepest);
     luaL_checkstack(L, 4, "a table is nested too deeply");
     uint64_t sum[2] = {1, 2};
     for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {

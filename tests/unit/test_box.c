@@ -39,6 +39,16 @@ static void an_endless_loop_ends_and_the_box_goes_on(void **state) {
     assert_has(kit_errors(k), "instruction-limit");
 }
 
+static void long_texts_count_as_work(void **state) {
+    struct kit *k = *state;
+    static const char *const tries[] = {"(function() local s = string.rep(\"x\", 1 << 24) for i = 1, 100000 do local t = s .. i end end)()",
+                                        "(function() local s = string.rep(\"x\", 1 << 24) for i = 1, 100000 do s:upper() end end)()"};
+    for (size_t i = 0; i < 2; i++) {
+        assert_string_equal(kit_eval(k, NULL, tries[i]), "error");
+        assert_has(kit_errors(k), "instruction-limit");
+    }
+}
+
 static void functions_of_c_cannot_hang(void **state) {
     struct kit *k = *state;
     static const char *const tries[] = {
@@ -192,7 +202,7 @@ static void patterns_work(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         KIT_TEST(dangerous_names_do_not_exist), KIT_TEST(libraries_cannot_be_changed), KIT_TEST(bytecode_is_refused),
-        KIT_TEST(an_endless_loop_ends_and_the_box_goes_on), KIT_TEST(functions_of_c_cannot_hang), KIT_TEST(memory_is_limited_and_comes_back),
+        KIT_TEST(an_endless_loop_ends_and_the_box_goes_on), KIT_TEST(long_texts_count_as_work), KIT_TEST(functions_of_c_cannot_hang), KIT_TEST(memory_is_limited_and_comes_back),
         KIT_TEST(deep_recursion_is_an_error), KIT_TEST(tables_are_walked_in_order), KIT_TEST(random_numbers_are_the_same_in_every_call),
         KIT_TEST(addresses_are_not_shown), KIT_TEST(helpers_do_what_they_say), KIT_TEST(patterns_work),
     };

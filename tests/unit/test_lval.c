@@ -27,6 +27,12 @@ static void null_in_a_map_is_absent(void **state) {
     assert_string_equal(kit_text(k, round_trip(k, kit_json(k, "{\"a\":null,\"b\":1}"))), "{\"b\":1}");
 }
 
+static void null_in_a_list_is_unobserved(void **state) {
+    struct kit *k = *state;
+    assert_string_equal(kit_text(k, round_trip(k, kit_json(k, "[1,null,3]"))), "[1,{\"$unobserved\":\"null at [2] of a list\"},3]");
+    assert_string_equal(kit_eval(k, NULL, "#json.decode(\"[1,null,3]\")"), "3");
+}
+
 static void unknown_and_unobserved_stay_what_they_are(void **state) {
     struct kit *k = *state;
     const struct val *v = round_trip(k, val_unknown(k->a, "steps.join.outputs.id"));
@@ -114,7 +120,7 @@ static void a_view_reads_and_never_writes(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        KIT_TEST(data_survives_the_round_trip), KIT_TEST(null_in_a_map_is_absent), KIT_TEST(unknown_and_unobserved_stay_what_they_are),
+        KIT_TEST(data_survives_the_round_trip), KIT_TEST(null_in_a_map_is_absent), KIT_TEST(null_in_a_list_is_unobserved), KIT_TEST(unknown_and_unobserved_stay_what_they_are),
         KIT_TEST(secrets_stay_secret), KIT_TEST(what_is_not_data_is_refused_with_its_place), KIT_TEST(a_view_reads_and_never_writes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

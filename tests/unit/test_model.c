@@ -187,6 +187,29 @@ static void a_path_is_set_or_refused(void **state) {
     model_free(m);
 }
 
+static void deep_values_do_no_harm(void **state) {
+    struct kit *k = *state;
+    const struct val *v = val_int(k->a, 1);
+    for (int i = 0; i < 300; i++) {
+        struct val *m = val_map_new(k->a);
+        val_map_set(k->a, m, "x", v);
+        v = m;
+    }
+    struct model *a = model_new(k->box), *b;
+    uint64_t h[2];
+    model_set(a, "swarm", v);
+    b = model_clone(a);
+    model_hash(b, h);
+    const struct val *out;
+    assert_false(model_get(b, "swarm", k->a, &out, k->err));
+    assert_has(kit_errors(k), "64 levels");
+    assert_false(model_set_path(b, "swarm.y", v, mark_none(), k->err));
+    model_set(b, "swarm", kit_json(k, "{\"l\":[1,null]}"));
+    assert_true(model_has(b, "swarm"));
+    model_free(a);
+    model_free(b);
+}
+
 static void many_states_do_not_use_up_a_scripts_memory(void **state) {
     struct kit *k = *state;
     struct box *usual = k->box;
@@ -210,7 +233,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         KIT_TEST(a_clone_is_independent), KIT_TEST(equal_states_have_equal_hashes), KIT_TEST(an_effect_changes_the_state_it_is_given),
         KIT_TEST(a_bad_effect_is_told_with_its_place), KIT_TEST(pure_functions_cannot_change_the_state), KIT_TEST(rules_speak_or_are_silent),
-        KIT_TEST(a_path_is_set_or_refused), KIT_TEST(many_states_do_not_use_up_a_scripts_memory),
+        KIT_TEST(a_path_is_set_or_refused), KIT_TEST(deep_values_do_no_harm), KIT_TEST(many_states_do_not_use_up_a_scripts_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
