@@ -148,7 +148,7 @@ end
 
 -- Asks until it can be told. → views, leaders, verdict { held, why }
 local function confirm(ctx, engines)
-  local start, good_since, bad_since, bad = ctx.now(), nil, nil, 0
+  local start, good_since, bad_since, bad, said = ctx.now(), nil, nil, 0, nil
   while true do
     local views = ask_round(ctx, engines)
     local leaders = leaders_in(views, engines)
@@ -178,7 +178,9 @@ local function confirm(ctx, engines)
       if calm and bad >= 2 then return views, leaders, { held = false, why = why } end
     end
     if elapsed >= 3 * patience then return views, leaders, { held = false, why = why or "the managers contradict each other" } end
-    ctx.log("whether the swarm has its quorum cannot be told yet: " .. tostring(why or "too few managers answer to be sure"))
+    local doubt = why or "too few managers answer to be sure"
+    if doubt ~= said then ctx.log("whether the swarm has its quorum cannot be told yet: " .. doubt) end
+    said = doubt
     ctx.sleep(proved == 0 and bad > 0 and apart or 1)
   end
 end

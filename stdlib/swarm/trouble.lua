@@ -6,7 +6,7 @@ return func {
     local r = list{}
     if s.split then
       local parts = list{}
-      for id, l in pairs(s.leaders) do parts[#parts + 1] = table.concat(sorted(l.named_by), ", ") .. " name " .. (l.name or id) end
+      for id, l in pairs(s.leaders) do parts[#parts + 1] = table.concat(sorted(l.named_by), ", ") .. (#l.named_by == 1 and " names " or " name ") .. (l.name or id) end
       r[#r + 1] = "two swarms with one ID have two leaders (" .. table.concat(parts, "; ") .. "): give one up by `docker swarm leave --force` on each of its managers"
     end
     if not s.quorum.held then r[#r + 1] = "the quorum is not held (" .. tostring(s.quorum.why) .. ")" end
