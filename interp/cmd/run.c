@@ -38,7 +38,7 @@ static bool parallel_of(struct ctx *c, int *ret) {
 }
 
 /* Why the plan cannot be run at all: 0 if it can. Told on standard error; nothing was changed. */
-static int refusal(struct ctx *c, const struct plan *p) {
+static int refusal(const struct plan *p) {
     if (p->refused) {
         struct buf b = BUF_INIT;
         for (size_t i = 0; i < p->npre; i++)
@@ -103,7 +103,7 @@ static int plan_and_execute(struct ctx *c) {
         const int status = ctx_report(c);
         return status ? status : EXIT_INVALID;
     }
-    int status = refusal(c, p.plan);
+    int status = refusal(p.plan);
     if (!status)
         status = execute(c, &p);
     ctx_report(c);

@@ -11,7 +11,6 @@ struct loading {
     struct arena *arena;
     struct runbook *rb;
     struct err *err;
-    struct map *ids;               /* id → struct step * */
     const struct loading *outer;   /* of the runbook whose step needs this one */
     const char *name;              /* as asked for */
 };

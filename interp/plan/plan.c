@@ -89,13 +89,30 @@ const char *step_title(struct arena *a, struct loader *ld, const struct step *st
         return text_of(a, ld, st->title, scope);
     if (st->def) {
         const char *d = val_get_str(st->def->decl, "describe", NULL);
-        return d ? describe(a, d, with) : val_get_str(st->def->decl, "summary", st->def->name);
+        return d && with ? describe(a, d, with) : val_get_str(st->def->decl, "summary", st->def->name);
     }
     if (st->sub)
         return st->sub->title ? st->sub->title : st->sub->name;
     if (st->kind == STEP_WAIT && st->wait)
         return arena_printf(a, "wait for %s", st->wait->text);
     return st->id;
+}
+
+const struct val *step_with(struct arena *a, const struct step *st, const struct val *with) {
+    const struct val *declared = st->def ? val_get(st->def->decl, "inputs") : NULL;
+    struct val *out = NULL;
+    for (size_t i = 0; i < val_len(declared); i++) {
+        const struct val *def = val_get(declared->map.pairs[i].val, "default");
+        if (!def || !val_is_null(val_get(with, declared->map.pairs[i].key)))
+            continue;
+        if (!out) {
+            out = val_map_new(a);
+            for (size_t k = 0; k < val_len(with); k++)
+                val_map_set(a, out, with->map.pairs[k].key, with->map.pairs[k].val);
+        }
+        val_map_set(a, out, declared->map.pairs[i].key, def);
+    }
+    return out ? out : with ? with : val_map_new(a);
 }
 
 /* ---- attestations ---- */

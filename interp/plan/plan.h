@@ -82,6 +82,8 @@ bool plan_checks(struct arena *a, struct loader *ld, const struct runbook *rb, b
                  struct plan_check **ret, size_t *ret_n, struct err *err);
 /* What a line says for a step: its title, or what its definition describes, or its id. */
 const char *step_title(struct arena *a, struct loader *ld, const struct step *st, const struct scope *scope, const struct val *with);
+/* The values that an action or a probe gets: those that were given, and the defaults that it declares. */
+const struct val *step_with(struct arena *a, const struct step *st, const struct val *with);
 /* The members in an action's attests that run.attested does not name; NULL if none. */
 bool plan_attests(struct arena *a, const struct step *st, const struct model *state, const struct val *with, const struct val *attested,
                   const struct val **ret_missing, struct err *err);

@@ -79,24 +79,52 @@ static void check_state(const struct place *p, const struct expr_ref *r) {
     }
 }
 
-static bool is_ancestor(const struct step *st, const struct step *other) {
-    /* breadth first over needs; a group's needs count for what is inside */
+/* Whether st waits for other, by its own needs or by those of a group around it. Each step is looked at once. */
+static bool waits_for(const struct step *st, const struct step *other, bool *seen) {
     for (const struct step *s = st; s; s = s->parent) {
-        if (s == other && s != st)
-            return false; /* a group that is still open */
+        if (seen[s->index])
+            continue;
+        seen[s->index] = true;
         for (size_t i = 0; i < s->nneeds; i++)
-            if (s->needs[i] == other || is_ancestor(s->needs[i], other))
+            if (s->needs[i] == other || waits_for(s->needs[i], other, seen))
                 return true;
     }
     return false;
 }
 
-/* Steps inside a closed group are not seen from outside of it. */
-static bool visible(const struct step *from, const struct step *st) {
-    for (const struct step *s = from; s; s = s->parent)
-        if (s->parent == st->parent)
-            return true;
-    return !st->parent || !*st->parent->id;
+static const struct step *below(const struct runbook *rb, const struct step *parent, const char *id) {
+    for (size_t i = 0; i < rb->nall; i++)
+        if (rb->all[i]->parent == parent && !strcmp(rb->all[i]->id, id))
+            return rb->all[i];
+    return NULL;
+}
+
+/* What steps.ID means at a place: its own list, then outwards; for `verify` and `outputs` of a group also what is inside. */
+static const struct step *resolve(const struct place *p, const char *id) {
+    const struct runbook *rb = p->ld->rb;
+    const struct step *found = p->self ? below(rb, p->st, id) : NULL;
+    for (const struct step *s = p->st; s && !found; s = s->parent)
+        found = below(rb, s->parent, id);
+    return found;
+}
+
+static void unknown_step(const struct place *p, const struct expr_ref *r) {
+    struct loading *ld = p->ld;
+    const char **names = arena_array(ld->arena, const char *, ld->rb->nall + 1);
+    const struct step *elsewhere = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < ld->rb->nall; i++) {
+        const struct step *st = ld->rb->all[i];
+        if (!strcmp(st->id, r->names[1]))
+            elsewhere = st;
+        if (resolve(p, st->id) == st)
+            names[n++] = st->id;
+    }
+    struct diag *d = err_add(ld->err, r->marks[1], "unknown-step", "there is no step '%s' here", r->names[1]);
+    if (elsewhere && elsewhere->parent)
+        diag_hint(ld->err, d, "it is inside '%s', and only seen there: hand its values out with 'outputs' of '%s'", elsewhere->parent->id, elsewhere->parent->id);
+    else
+        diag_accepted(ld->err, d, r->names[1], names, n);
 }
 
 static void check_steps(const struct place *p, const struct expr_ref *r) {
@@ -104,26 +132,19 @@ static void check_steps(const struct place *p, const struct expr_ref *r) {
     static const char *const fields[] = {"ok", "failed", "skipped", "outputs", "with", "items", "item"};
     if (r->n < 2)
         return;
-    const struct step *st = map_get(ld->ids, r->names[1]);
-    if (!st) {
-        const char **names = arena_array(ld->arena, const char *, ld->rb->nall + 1);
-        for (size_t i = 0; i < ld->rb->nall; i++)
-            names[i] = ld->rb->all[i]->id;
-        struct diag *d = err_add(ld->err, r->marks[1], "unknown-step", "there is no step '%s'", r->names[1]);
-        diag_accepted(ld->err, d, r->names[1], names, ld->rb->nall);
-        return;
-    }
     if (!p->st) {
         err_add(ld->err, r->marks[1], "not-before", "no step has run when this is read");
         return;
     }
-    const bool self = st == p->st;
-    bool child = false;
-    for (const struct step *s = st->parent; p->self && s; s = s->parent)
-        child |= s == p->st;
+    const struct step *st = resolve(p, r->names[1]);
+    if (!st) {
+        unknown_step(p, r);
+        return;
+    }
+    const bool self = st == p->st, inside = p->self && st->parent == p->st;
     if (self && !p->self) {
         err_add(ld->err, r->marks[1], "not-before", "the step '%s' cannot read itself here: only in 'verify' and 'outputs'", st->id);
-    } else if (!self && !child && (!visible(p->st, st) || !is_ancestor(p->st, st))) {
+    } else if (!self && !inside && !waits_for(p->st, st, arena_array(ld->arena, bool, ld->rb->nall + 1))) {
         struct diag *d = err_add(ld->err, r->marks[1], "not-before", "'%s' does not wait for '%s', so it cannot read it", p->st->id, st->id);
         diag_hint(ld->err, d, "name it in 'needs'");
     } else if (r->n > 2 && !is_one(r->names[2], fields, sizeof fields / sizeof *fields)) {
@@ -206,7 +227,7 @@ static void check_other(const struct place *p, const struct expr_ref *r) {
     const char *near = nearest_name(r->names[0], names, nroots + nglobals);
     if (near)
         diag_hint(ld->err, d, "did you mean '%s'?", near);
-    else if (map_get(ld->ids, r->names[0]))
+    else if (p->st && resolve(p, r->names[0]))
         diag_hint(ld->err, d, "a step is read as steps.%s", r->names[0]);
     else
         diag_note(ld->err, d, "accepted: inputs, state, steps, item, index, site, run, and the functions of the library");

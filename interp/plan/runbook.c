@@ -272,7 +272,7 @@ static bool types_fit(struct loading *ld, const struct val *doc) {
 }
 
 bool runbook_load_in(struct loader *l, const char *name, struct mark at, const struct loading *outer, const struct runbook **ret, struct err *err) {
-    struct loading ld = {.ld = l, .arena = l->arena, .err = err, .ids = map_new(l->arena), .outer = outer, .name = name};
+    struct loading ld = {.ld = l, .arena = l->arena, .err = err, .outer = outer, .name = name};
     const size_t errors = err->nerrors;
     if (recursion(&ld, at))
         return false;
@@ -303,13 +303,6 @@ bool runbook_load(struct loader *ld, const char *name, struct mark at, const str
 }
 
 /* ---- questions about a runbook ---- */
-
-const struct step *runbook_step(const struct runbook *rb, const char *id) {
-    for (size_t i = 0; i < rb->nall; i++)
-        if (!strcmp(rb->all[i]->id, id))
-            return rb->all[i];
-    return NULL;
-}
 
 const struct part *runbook_part(const struct runbook *rb, const char *name) {
     for (size_t i = 0; i < rb->nparts; i++)

@@ -29,7 +29,7 @@ struct step_output {
 };
 
 struct step {
-    const char *id;          /* unique in its runbook; made from the position ("step-3") if not written */
+    const char *id;          /* unique in its list; made from the position ("step-3") if not written */
     struct mark mark;        /* of the step's first line */
     struct mark uses_mark;   /* of the value of uses, command, … */
     enum step_kind kind;
@@ -143,7 +143,6 @@ const char *runbook_not_yet(const struct runbook *rb, const struct step **ret);
 /* Whether a value fits an input: type, enum, pattern, min, max, items. Text from the command line is converted: "3" for an integer, "a,b" for a list. Errors at `at`. */
 bool input_convert(struct arena *a, const struct input *in, const struct site *site, const struct val *given, struct mark at,
                    const struct val **ret, struct err *err);
-const struct step *runbook_step(const struct runbook *rb, const char *id);
 const struct part *runbook_part(const struct runbook *rb, const char *name);
 
 #endif

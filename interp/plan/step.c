@@ -330,12 +330,13 @@ static struct step *step_load(struct loading *ld, const struct val *v, struct st
         return NULL;
     struct step *st = arena_new_of(ld->arena, struct step);
     *st = (struct step){.id = id_of(ld, v, parent, position), .mark = at, .kind = form->kind, .in = ld->rb, .parent = parent};
-    const struct step *other = map_get(ld->ids, st->id);
+    const struct step *other = NULL;
+    for (size_t i = 0; i < ld->rb->nall && !other; i++)
+        if (ld->rb->all[i]->parent == parent && !strcmp(ld->rb->all[i]->id, st->id))
+            other = ld->rb->all[i];
     if (other) {
-        struct diag *d = err_add(ld->err, val_get(v, "id") ? val_get(v, "id")->mark : at, "duplicate-id", "there are two steps '%s'", st->id);
+        struct diag *d = err_add(ld->err, val_get(v, "id") ? val_get(v, "id")->mark : at, "duplicate-id", "there are two steps '%s' in this list", st->id);
         diag_note(ld->err, d, "the other one begins in line %u", other->mark.line);
-    } else {
-        map_put(ld->ids, st->id, st);
     }
     st->index = step_add(ld, st);
     if (st->kind == STEP_ACTION)

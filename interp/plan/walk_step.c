@@ -236,5 +236,7 @@ struct result walk_item(struct walk *w, const struct item *it, struct err *err) 
             err_add(err, st->mark, "unobserved", "the step '%s' needs a fact that could not be observed: %s", it->path, sig.text);
         return (struct result){.failed = true};
     }
+    if (st->def)
+        with = step_with(w->arena, st, with);
     return st->kind == STEP_RUNBOOK ? walk_sub(w, it, with, err) : walk_act(w, it, with, err);
 }

@@ -11,6 +11,8 @@ static void begin_act(struct live *l) {
                  NULL);
         return;
     }
+    if (st->def)
+        with = step_with(x->scratch, st, with);
     const char *change = moved(x, l->item, with);
     if (change && st->def && val_get_str(st->def->decl, "destroys", NULL)) {
         end_item(l, OUT_REFUSED, NULL, arena_printf(x->scratch, "the world has moved since the plan was made: %s", change), "moved");

@@ -263,7 +263,7 @@ static bool as_integer(const struct val *v, int64_t *ret) {
 }
 
 static bool number_equal(const struct val *a, const struct val *b) {
-    int64_t x, y;
+    int64_t x = 0, y = 0;
     const bool ix = as_integer(a, &x), iy = as_integer(b, &y);
     if (ix || iy)
         return ix && iy && x == y;
