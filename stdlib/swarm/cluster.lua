@@ -66,7 +66,6 @@ local function ask_engine(ctx, name, node)
   local answered = ctx.now()
   if not answer.ok or type(answer.body) ~= "table" then
     e.why = lib.answer_text(answer)
-    if answer.message and not answer.status then e.why = tostring(answer.message) end
     return e
   end
   local info, swarm = answer.body, answer.body.Swarm or {}

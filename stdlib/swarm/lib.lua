@@ -33,7 +33,7 @@ end
 -- What an engine or the way to it said, in one line: "500: rpc error …" or "no answer (timeout)".
 function lib.answer_text(answer)
   if answer.status and answer.status ~= 0 then return tostring(answer.status) .. ": " .. tostring(answer.message or "no text") end
-  return "no answer (" .. tostring(answer.failure or answer.message or "unknown") .. ")"
+  return "no answer (" .. tostring(answer.message or answer.failure or "unknown") .. ")"
 end
 
 -- ---- a swarm part, read ----------------------------------------------------------------------------------------------
