@@ -42,7 +42,6 @@ lab_claim() {
 lab_up() {
 	[[ -z $WHY_NOT ]] || return 0
 	end_processes
-	rm -f "$BATS_FILE_TMPDIR"/*.{rc,out}
 	"$lab" up "$@" >"$BATS_FILE_TMPDIR/up" 2>&1 || { cat "$BATS_FILE_TMPDIR/up"; return 1; }
 }
 
@@ -65,6 +64,7 @@ lab_close() {
 lab_need() {
 	[[ -z ${WHY_NOT-} ]] || skip "$WHY_NOT"
 	[[ ! -e $BATS_FILE_TMPDIR/broken ]] || skip "'$(<"$BATS_FILE_TMPDIR/broken")' failed before"
+	rm -f "$BATS_FILE_TMPDIR"/*.{rc,out}
 }
 
 # The first line of a test without whose success those after it have nothing to look at.
@@ -76,20 +76,16 @@ lab_evidence() {
 	[[ -z ${essential-} ]] || echo "$BATS_TEST_DESCRIPTION" >"$BATS_FILE_TMPDIR/broken"
 	echo "--- what the engines say"
 	"$lab" ls || true
-	local node
-	for node in $(engines_up); do
-		[[ $(swarm_of "$node" '{{.ControlAvailable}}') = true ]] || continue
-		echo "--- $node: node ls, tasks"
-		docker_on "$node" node ls || true
-		docker_on "$node" service ls || true
-	done 2>&1
+	local voice file
+	voice=$(voice)
+	[[ -z $voice ]] || { docker_on "$voice" node ls && docker_on "$voice" service ls; } 2>&1 || true
+	echo "leaders: $(leaders | xargs)"
 	echo "--- changing requests"
 	"$lab" changes || true
-	local file
 	for file in "$BATS_FILE_TMPDIR"/*.out; do
 		[[ -e $file ]] || continue
 		echo "--- $(basename "$file" .out): exit $(cat "${file%.out}.rc" 2>/dev/null || echo unknown)"
-		tail -n 80 "$file"
+		tail -n 120 "$file"
 	done
 }
 
@@ -141,13 +137,11 @@ quorate_end() { until_ "${LIMIT:-240}" quorate_ended "$1"; }
 status_of() { cat "$BATS_FILE_TMPDIR/$1.rc"; }
 said() { cat "$BATS_FILE_TMPDIR/$1.out"; }
 
-# exits NAME STATUS: that it ended so; says what it printed if not.
-exits() {
-	[[ $(status_of "$1") = "$2" ]] || { echo "$1: wanted exit $2, got $(status_of "$1"):"; said "$1"; return 1; }
-}
+# exits NAME STATUS: that it ended so. (What it printed, lab_evidence tells.)
+exits() { [[ $(status_of "$1") = "$2" ]] || { echo "$1: wanted exit $2, got $(status_of "$1")"; return 1; }; }
 
 # says NAME REGEX: that some line of what it printed matches, whatever the case.
-says() { said "$1" | grep -qiE -- "$2" || { echo "$1: no line has '$2':"; said "$1"; return 1; }; }
+says() { said "$1" | grep -qiE -- "$2" || { echo "$1: no line has '$2'"; return 1; }; }
 says_not() { ! said "$1" | grep -iE -- "$2"; }
 
 # ---- the swarm, as engines and the docker client tell it
@@ -251,8 +245,8 @@ once() {
 	local name=$1 deadline=$((SECONDS + $2))
 	shift 2
 	until "$@" >/dev/null 2>&1; do
-		! quorate_ended "$name" || { echo "the run ended before: $*"; said "$name"; return 1; }
-		((SECONDS < deadline)) || { echo "in vain: $*"; said "$name"; return 1; }
+		! quorate_ended "$name" || { echo "the run ended before: $*"; return 1; }
+		((SECONDS < deadline)) || { echo "in vain: $*"; return 1; }
 		sleep 0.2
 	done
 }
