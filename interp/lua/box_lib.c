@@ -27,6 +27,27 @@ static int f_tostring(lua_State *L) {
     }
 }
 
+/* seen(t, key): the value, or nil and why it could not be observed. For code that chooses by what there is to see; reading such a fact
+ * otherwise ends the expression. What only the run will know still does. */
+static int f_seen(lua_State *L) {
+    bool unobserved;
+    lua_settop(L, 2);
+    if (!view_raw(L, 1)) {
+        luaL_checktype(L, 1, LUA_TTABLE);
+        lua_pushvalue(L, 1);
+    }
+    lua_pushvalue(L, 2);
+    lua_rawget(L, -2);
+    const char *why = opaque_text(L, -1, &unobserved);
+    if (why && unobserved) {
+        lua_pushnil(L);
+        lua_pushstring(L, why);
+        return 2;
+    }
+    view_read(L);
+    return 1;
+}
+
 static int f_unobserved(lua_State *L) {
     opaque_push(L, true, luaL_optstring(L, 1, "no reason given"));
     return 1;
@@ -103,7 +124,7 @@ static void remove_fields(lua_State *L, const char *const *names) {
 void box_open_libs(struct box *b, lua_State *L) {
     static const char *const base[] = {"assert", "error", "ipairs", "select", "tonumber", NULL};
     static const char *const no_math[] = {"randomseed", NULL};
-    static const luaL_Reg own[] = {{"type", f_type}, {"tostring", f_tostring}, {"unobserved", f_unobserved}, {0}};
+    static const luaL_Reg own[] = {{"type", f_type}, {"tostring", f_tostring}, {"unobserved", f_unobserved}, {"seen", f_seen}, {0}};
     lua_rawgeti(L, LUA_REGISTRYINDEX, b->globals);
     int g = lua_gettop(L);
 

@@ -18,7 +18,7 @@ enum { nroots = sizeof roots / sizeof *roots };
 /* Names that the sandbox gives to everybody. */
 static const char *const globals[] = {"count", "take", "sorted", "any", "all", "quorum", "odd_at_most", "keys", "values", "map", "filter", "find",
                                       "contains", "copy", "math", "string", "table", "utf8", "tostring", "tonumber", "type", "select", "ipairs",
-                                      "pairs", "next", "error", "assert", "json", "base64", "list"};
+                                      "pairs", "next", "error", "assert", "json", "base64", "list", "seen"};
 enum { nglobals = sizeof globals / sizeof *globals };
 
 static bool is_one(const char *word, const char *const *names, size_t n) {

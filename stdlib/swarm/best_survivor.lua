@@ -3,13 +3,12 @@
 
 -- Lower is better; the first difference decides.
 local function rank(s, e)
-  local disk = type(e.disk_free_percent) == "number" and e.disk_free_percent or nil
-  local clock = type(e.clock_offset_ms) == "number" and e.clock_offset_ms or 0
+  local disk, clock, locked = seen(e, "disk_free_percent"), seen(e, "clock_offset_ms") or 0, seen(e, "key_locked")
   if clock < 0 then clock = -clock end
   return {
     e.control and e.node_id and 0 or 1,
     e.local_state == "active" and 0 or 1,
-    type(e.key_locked) ~= "boolean" and 1 or e.key_locked and 2 or 0,
+    locked == nil and 1 or locked and 2 or 0,
     disk and disk < 5 and 1 or 0,
     clock > 60000 and 1 or 0,
     e.swarm_dir == "present" and 0 or 1,

@@ -18,9 +18,9 @@ return func {
     end
     parts[#parts + 1] = known(e.address, "address %s") or "address not told"
     parts[#parts + 1] = (known(e.version, "engine %s") or "engine version not told") .. (others > 0 and " (others differ)" or "")
-    parts[#parts + 1] = known(e.disk_free_percent, "%s %% of the disk free") or "disk not seen"
-    parts[#parts + 1] = known(e.clock_offset_ms, "clock off by %s ms") or "clock not seen"
-    parts[#parts + 1] = known(e.cert_expires, "certificate until %s") or "certificate not seen"
+    parts[#parts + 1] = known(seen(e, "disk_free_percent"), "%s %% of the disk free") or "disk not seen"
+    parts[#parts + 1] = known(seen(e, "clock_offset_ms"), "clock off by %s ms") or "clock not seen"
+    parts[#parts + 1] = known(seen(e, "cert_expires"), "certificate until %s") or "certificate not seen"
     parts[#parts + 1] = "how far its Raft log goes cannot be read"
     return table.concat(parts, ", ")
   end,

@@ -6,11 +6,12 @@ return func {
     local r, versions = list{}, {}
     for name, e in pairs(s.engines) do
       if e.answers then
-        if type(e.clock_offset_ms) == "number" and (e.clock_offset_ms > 5000 or e.clock_offset_ms < -5000) then
-          r[#r + 1] = name .. ": its clock is off by " .. e.clock_offset_ms // 1000 .. " s"
+        local clock, disk = seen(e, "clock_offset_ms"), seen(e, "disk_free_percent")
+        if clock and (clock > 5000 or clock < -5000) then
+          r[#r + 1] = name .. ": its clock is off by " .. clock // 1000 .. " s"
         end
-        if type(e.disk_free_percent) == "number" and e.disk_free_percent < 10 then
-          r[#r + 1] = name .. ": only " .. e.disk_free_percent .. " % of its disk is free"
+        if disk and disk < 10 then
+          r[#r + 1] = name .. ": only " .. disk .. " % of its disk is free"
         end
         if e.version then
           versions[e.version] = versions[e.version] or list{}

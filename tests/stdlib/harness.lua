@@ -13,6 +13,7 @@ local opaque_mt = { __name = "opaque" }
 local function read() error("a fact that was not observed was read", 2) end
 for _, name in raw_pairs{ "__index", "__newindex", "__len", "__concat", "__add", "__sub", "__lt", "__le", "__call" } do opaque_mt[name] = read end
 function E.unobserved(why) return setmetatable({ why }, opaque_mt) end
+function E.seen(t, k) local v = t[k] if getmetatable(v) == opaque_mt then return nil, rawget(v, 1) end return v end
 function E.type(v) return getmetatable(v) == opaque_mt and "unobserved" or raw_type(v) end
 function E.list(t) return setmetatable(t or {}, list_mt) end
 
