@@ -4,18 +4,25 @@
 
 /* ---- what a step does to the predicted state ---- */
 
-static bool apply_effects(struct walk *w, struct frame *f, const struct step *st, struct err *err) {
+/* *ret_why: why the predicted state is not known from here, or untouched. */
+static bool apply_effects(struct walk *w, struct frame *f, const struct step *st, const char **ret_why, struct err *err) {
     for (size_t i = 0; i < st->neffects; i++) {
         const struct step_effect *e = &st->effects[i];
         struct scope sc = frame_scope(w, f);
         struct call_signal sig = {0};
         const struct val *v = NULL;
-        if (tmpl_eval(w->ld->box, e->value, &sc, true, w->arena, &v, &sig, err) != CALL_OK)
+        const enum call_result r = tmpl_eval(w->ld->box, e->value, &sc, true, w->arena, &v, &sig, err);
+        if (r == CALL_ERROR)
             return false;
+        const char *part = arena_strndup(w->arena, e->path, strcspn(e->path, "."));
+        if (r != CALL_OK) { /* what becomes of the part is known to the run alone */
+            *ret_why = arena_printf(w->arena, "what it does to state.%s cannot be predicted: %s", part, sig.text ? sig.text : "?");
+            part_taint(w, part, KNOWN_UNKNOWN);
+            continue;
+        }
         if (!model_set_path(w->state, e->path, v, e->mark, err))
             return false;
-        const char *dot = strchr(e->path, '.');
-        part_taint(w, dot ? arena_strndup(w->arena, e->path, (size_t)(dot - e->path)) : e->path, KNOWN_ASSUMED);
+        part_taint(w, part, KNOWN_ASSUMED);
     }
     return true;
 }
@@ -86,8 +93,9 @@ static struct result walk_wait(struct walk *w, const struct item *it, struct err
     if (st->neffects) {
         l->known = it->f->maybe ? KNOWN_UNKNOWN : KNOWN_ASSUMED;
         l->why = "assumed to end well";
-        bool ok = apply_effects(w, it->f, st, err);
-        return ended(w, it, ok ? "ok" : "failed", NULL, NULL, KNOWN_ASSUMED);
+        if (!apply_effects(w, it->f, st, &l->why, err))
+            return (struct result){.failed = true};
+        return ended(w, it, "ok", NULL, NULL, KNOWN_ASSUMED);
     }
     if (!it->f->maybe) {
         l->will = WILL_TIME_OUT;
@@ -200,7 +208,7 @@ static struct result walk_act(struct walk *w, const struct item *it, const struc
                 w->lines[at].why = "assumed to change nothing that is probed: it declares no effect";
         }
     }
-    if (!apply_effects(w, it->f, st, err))
+    if (!apply_effects(w, it->f, st, &w->lines[at].why, err))
         return (struct result){.failed = true};
     struct result *self = arena_new_of(w->arena, struct result); /* outputs may read the step's own */
     *self = ended(w, it, "ok", outputs, with, known);
