@@ -117,7 +117,7 @@ static void unknown_step(const struct place *p, const struct expr_ref *r) {
         const struct step *st = ld->rb->all[i];
         if (!strcmp(st->id, r->names[1]))
             elsewhere = st;
-        if (resolve(p, st->id) == st)
+        if (resolve(p, st->id) == st && p->st != st && waits_for(p->st, st, arena_array(ld->arena, bool, ld->rb->nall + 1)))
             names[n++] = st->id;
     }
     struct diag *d = err_add(ld->err, r->marks[1], "unknown-step", "there is no step '%s' here", r->names[1]);

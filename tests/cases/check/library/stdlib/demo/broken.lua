@@ -1,0 +1,5 @@
+-- A definition that does not parse.
+return action {
+  summary = "Broken",
+  run = function(ctx, with) return { end,
+}

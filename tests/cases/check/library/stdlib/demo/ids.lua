@@ -1,0 +1,2 @@
+-- ids(members) → list of their IDs
+return func(function(members) return keys(members) end)
