@@ -156,7 +156,7 @@ demo: deps
 
 # --- tests ---------------------------------------------------------------------------------------------------------
 
-.PHONY: test test-unit test-san test-valgrind test-cases test-fuzz test-lab lint bench
+.PHONY: test test-unit test-stdlib test-san test-valgrind test-cases test-fuzz test-lab lint bench
 test: deps-test
 	@+MAKE='$(MAKE)' tests/run all
 
@@ -170,6 +170,9 @@ test-valgrind: $(UNIT_BIN)
 
 test-cases: $(BIN)
 	@tests/run cases cases$(SUITE) $(BIN)
+
+test-stdlib:
+	@tests/run stdlib stdlib
 
 test-san:
 	@+$(MAKE) SAN=address,undefined test-unit
@@ -237,6 +240,7 @@ define HELP
   make test-unit       unit tests; T=yaml picks by name; SAN=address,undefined and CC=clang build variants of their own
   make test-san        unit tests under the address and undefined-behaviour sanitizers
   make test-valgrind   unit tests under valgrind
+  make test-stdlib     the pure functions and effects of the library
   make test-cases      whole texts: tests/cases/check and tests/cases/cli; T= picks by name, UPDATE=1 accepts what is printed
   make test-fuzz       damaged runbooks against check; QUORATE_SEED=N repeats a run
   make test-lab        real engines in namespaces, as root

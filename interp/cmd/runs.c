@@ -84,16 +84,18 @@ int cmd_runs(struct ctx *c) {
 
 /* ---- show ---- */
 
-/* The runbook of a run, if what there is under its name today is the same text: then times and outcomes can be told by folding. */
+static bool same_text(struct ctx *c, const char *name, const char *digest, const struct runbook **ret) {
+    return runbook_load(&c->loader, name, mark_none(), ret, err_new(c->arena)) && !strcmp((*ret)->digest, digest);
+}
+
+/* The runbook of a run, if what there is under its name or file today is the same text: then times and outcomes can be told by folding. */
 static struct run *fold_begin(struct ctx *c, const struct event *first, const char *id) {
     const struct runbook *rb;
-    struct err *quiet = err_new(c->arena);
     const char *name = val_get_str(first->data, "runbook", ""), *digest = val_get_str(first->data, "digest", "");
-    if (!runbook_load(&c->loader, name, mark_none(), &rb, quiet) || strcmp(rb->digest, digest)) {
-        fprintf(stderr, "quorate: the runbook %s is not the one that was run; the events are shown as they were recorded\n", name);
-        return NULL;
-    }
-    return run_new(c->arena, id, rb);
+    if (same_text(c, name, digest, &rb) || same_text(c, val_get_str(first->data, "file", name), digest, &rb))
+        return run_new(c->arena, id, rb);
+    fprintf(stderr, "quorate: the runbook %s has changed since, or is not here; the events are shown as they were recorded\n", name);
+    return NULL;
 }
 
 static void show_open(const struct map *open, bool ended) {

@@ -93,6 +93,16 @@ const char *step_title(struct arena *a, struct loader *ld, const struct step *st
     }
     if (st->sub)
         return st->sub->title ? st->sub->title : st->sub->name;
+    if (st->kind == STEP_COMMAND && val_len(with)) {
+        struct buf b = BUF_INIT;
+        for (size_t i = 0; i < val_len(with); i++) {
+            buf_adds(&b, i ? " " : "");
+            val_show(val_at(with, i), &b, 0);
+        }
+        const char *s = arena_strdup(a, b.data);
+        buf_done(&b);
+        return s;
+    }
     if (st->kind == STEP_WAIT && st->wait)
         return arena_printf(a, "wait for %s", st->wait->text);
     return st->id;

@@ -202,9 +202,11 @@ static struct result walk_act(struct walk *w, const struct item *it, const struc
         for (size_t i = 0; i < 4; i++)
             val_map_set(w->arena, out, streams[i], val_unknown(w->arena, arena_printf(w->arena, "%s.outputs.%s", it->path, streams[i])));
         outputs = out;
-        if (st->kind == STEP_COMMAND && w->lines[at].known < KNOWN_ASSUMED) {
-            w->lines[at].known = KNOWN_ASSUMED;
-            if (!st->neffects)
+        if (known < KNOWN_ASSUMED) { /* that a program ends well, or a probe answers, is an assumption */
+            known = KNOWN_ASSUMED;
+            if (st->kind == STEP_COMMAND)
+                w->lines[at].known = KNOWN_ASSUMED;
+            if (st->kind == STEP_COMMAND && !st->neffects)
                 w->lines[at].why = "assumed to change nothing that is probed: it declares no effect";
         }
     }

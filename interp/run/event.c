@@ -7,7 +7,7 @@
 
 const struct event_info event_infos[EV_COUNT] = {
     [EV_RUN_STARTED] = {"run.started", "A run began.",
-                        {{"run", "its id"}, {"runbook", "name"}, {"version", "of the runbook"}, {"digest", "SHA-256 of the runbook's text"},
+                        {{"run", "its id"}, {"runbook", "name"}, {"version", "of the runbook"}, {"file", "where its text was read"}, {"digest", "SHA-256 of the runbook's text"},
                          {"library", "digest of the library files in use"}, {"site", "name"}, {"inputs", "as bound; secrets as ***"},
                          {"attested", "members of whom a person said that they cannot come back with their old state"},
                          {"about", "host, user, process, program version"}, {"real", "false for a rehearsal"}}},

@@ -275,6 +275,7 @@ static bool start(struct exec *x) {
     field_str(x, d, "run", s->run_id);
     field_str(x, d, "runbook", rb->name);
     field_str(x, d, "version", rb->version);
+    field_str(x, d, "file", rb->src->name);
     field_str(x, d, "digest", rb->digest);
     field_str(x, d, "library", library);
     field_str(x, d, "site", s->ld->site ? s->ld->site->name : NULL);
