@@ -1,62 +1,106 @@
 #include "task/host.h"
 
-#include "lua/lval.h"
+#include <string.h>
 
-const struct host_function *const host_families[] = {host_docker, host_http, host_exec, host_file, host_time, host_all, host_log, NULL};
+/* What ctx is built from, and what the documentation says. */
 
-struct task *host_task(lua_State *L) {
-    return lua_touserdata(L, lua_upvalueindex(1));
+static const struct host {
+    struct task_help help;
+    lua_CFunction fn;
+} hosts[] = {
+    {{"ctx.docker", "(node)", "the engine of a node, which has get, post and delete", TASK_READ}, host_docker},
+    {{"engine:get", "(path[, {timeout = seconds}])", "asks the engine; gives an answer {ok, status, body, message, failure, date, sent, elapsed}",
+      TASK_READ}, host_engine_get},
+    {{"engine:post", "(path[, body[, {timeout = seconds}]])", "asks for a change; a table as body is sent as JSON", TASK_CHANGE}, host_engine_post},
+    {{"engine:delete", "(path[, {timeout = seconds}])", "asks for a removal", TASK_CHANGE}, host_engine_delete},
+    {{"ctx.http", "{url, method, headers, body, timeout, ca, insecure}", "one request; gives an answer as an engine does; in probes GET and HEAD only",
+      TASK_READ}, host_http},
+    {{"ctx.exec", "{argv, on, stdin, env, timeout}", "a command, on the operator's machine or on a node; gives {ok, status, stdout, stderr, message, failure}",
+      TASK_CHANGE}, host_exec},
+    {{"ctx.read", "(node, path[, max])", "the text of a node's file, or nil and why not", TASK_READ}, host_read},
+    {{"ctx.list", "(node, path)", "the sorted names in a node's folder, or nil and why not", TASK_READ}, host_list},
+    {{"ctx.disk", "(node, path)", "{total, free} bytes of the file system there, or nil and why not", TASK_READ}, host_disk},
+    {{"ctx.sleep", "(seconds)", "waits", TASK_READ}, host_sleep},
+    {{"ctx.now", "()", "milliseconds since 1970", TASK_READ}, host_now},
+    {{"ctx.log", "(text)", "a line for the run's log", TASK_READ}, host_log},
+    {{"ctx.progress", "(text)", "what is being done at the moment", TASK_READ}, host_progress},
+    {{"ctx.all", "{name = function, …}", "calls all at once and gives {name = result, …} when all have ended; fails if one fails", TASK_READ}, host_all},
+    {{"ctx.fail", "(message[, {unknown = true}])", "ends the task; unknown: what was asked for may have happened", TASK_READ}, host_fail},
+    {{"ctx.nodes", "", "{name = {name, address, labels, shell}}: the inventory", TASK_READ}, NULL},
+    {{"ctx.site", "", "the site as expressions see it", TASK_READ}, NULL},
+    {{"ctx.run", "", "the run as expressions see it: id, attested", TASK_READ}, NULL},
+};
+enum { nhosts = sizeof hosts / sizeof *hosts };
+
+const struct task_help *task_help(size_t i) {
+    return i < nhosts ? &hosts[i].help : NULL;
 }
 
-static struct task *with_coroutine(struct task *t, const lua_State *L) {
-    if (t->co == L)
-        return t;
-    for (struct task *c = t->first_child; c; c = c->next_child) {
-        struct task *found = c->over ? NULL : with_coroutine(c, L);
-        if (found)
-            return found;
-    }
-    return NULL;
+static bool has_prefix(const char *s, const char *prefix) {
+    return !strncmp(s, prefix, strlen(prefix));
 }
 
-struct task *host_current(lua_State *L) {
-    struct task *t = with_coroutine(host_task(L), L);
-    if (!t)
-        luaL_error(L, "ctx belongs to a task that is over, or to another one");
-    return t;
+static int unknown_member(lua_State *L) {
+    const char *names[nhosts];
+    size_t n = 0;
+    for (size_t i = 0; i < nhosts; i++)
+        if (has_prefix(hosts[i].help.name, "ctx."))
+            names[n++] = hosts[i].help.name + strlen("ctx.");
+    const char *name = luaL_tolstring(L, 2, NULL);
+    return luaL_error(L, "ctx has no '%s'%s", name, push_near(L, name, names, n));
 }
 
-/* In place of a function that a probe does not have. */
-static int not_here(lua_State *L) {
-    return luaL_error(L, "ctx.%s changes the world, and a probe can only read", lua_tostring(L, lua_upvalueindex(2)));
+static int read_only(lua_State *L) {
+    return luaL_error(L, "ctx cannot be changed");
 }
 
-static void push_data(lua_State *L, const struct val *v, const char *key) {
-    if (v)
+static void push_data(lua_State *L, const struct val *v) {
+    if (val_is(v, VAL_MAP))
         lval_push(L, v);
     else
         lua_newtable(L);
-    lval_push_view(L, -1);
-    lua_remove(L, -2);
-    lua_setfield(L, -2, key);
 }
 
-void ctx_push(struct task *t) {
-    lua_State *L = t->co;
+void ctx_push_methods(lua_State *L) {
     lua_newtable(L);
-    for (size_t f = 0; host_families[f]; f++)
-        for (const struct host_function *h = host_families[f]; h->name; h++) {
-            lua_pushlightuserdata(L, t);
-            if (h->changes && t->spec.rights == TASK_READ) {
-                lua_pushstring(L, h->name);
-                lua_pushcclosure(L, not_here, 2);
-            } else {
-                lua_pushcclosure(L, h->fn, 1);
-            }
-            lua_setfield(L, -2, h->name);
+    for (size_t i = 0; i < nhosts; i++)
+        if (has_prefix(hosts[i].help.name, "engine:")) {
+            lua_pushcfunction(L, hosts[i].fn);
+            lua_setfield(L, -2, hosts[i].help.name + strlen("engine:"));
         }
+}
+
+static int refused(lua_State *L) {
+    co_may_change(L, lua_tostring(L, lua_upvalueindex(1)));
+    return 0;
+}
+
+void ctx_push(lua_State *L, struct task *t) {
     const struct task_world *w = t->spec.world;
-    push_data(L, w->nodes, "nodes");
-    push_data(L, w->site, "site");
-    push_data(L, w->run, "run");
+    luaL_checkstack(L, 8, NULL);
+    lua_newtable(L);
+    for (size_t i = 0; i < nhosts; i++) {
+        const struct task_help *h = &hosts[i].help;
+        if (!hosts[i].fn || !has_prefix(h->name, "ctx."))
+            continue;
+        if (h->rights == TASK_CHANGE && t->spec.rights == TASK_READ) {
+            lua_pushstring(L, h->name);
+            lua_pushcclosure(L, refused, 1);
+        } else {
+            lua_pushcfunction(L, hosts[i].fn);
+        }
+        lua_setfield(L, -2, h->name + strlen("ctx."));
+    }
+    push_data(L, w->nodes);
+    lua_setfield(L, -2, "nodes");
+    push_data(L, w->site);
+    lua_setfield(L, -2, "site");
+    push_data(L, w->run);
+    lua_setfield(L, -2, "run");
+    lua_createtable(L, 0, 2);
+    lua_pushcfunction(L, unknown_member);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, read_only);
+    lua_setfield(L, -2, "__newindex");
+    lua_setmetatable(L, -2);
 }

@@ -1,100 +1,155 @@
 #include "task/host.h"
 
-#include "io/process.h"
-#include "lua/lval.h"
-
 #include <string.h>
 
+static const int64_t default_timeout_ms = 600 * 1000;
+static const size_t max_output = 4 << 20;
+
 struct command {
-    struct task *task;
+    struct op op;
+    struct process_spec spec;
     struct process *process;
+    struct process_result r; /* texts copied */
+    const char *program;
+    bool over_ssh;
 };
 
-static const char *const *words(lua_State *L, struct task *t, const char *key) {
-    lua_getfield(L, 1, key);
-    if (lua_isnil(L, -1)) {
-        lua_pop(L, 1);
-        return NULL;
-    }
-    struct err *errs = err_new(t->arena);
-    const struct val *v;
-    if (!lval_to(L, -1, t->arena, key, &v, errs) || (v->kind != VAL_LIST && v->kind != VAL_MAP))
-        luaL_error(L, "ctx.exec: %s is not a table of texts", key);
-    const char **out = arena_array(t->arena, const char *, val_len(v) + 1);
-    for (size_t i = 0; i < val_len(v); i++) {
-        const struct val *w = v->kind == VAL_LIST ? v->list.items[i] : v->map.pairs[i].val;
-        struct buf b = BUF_INIT;
-        if (w->kind == VAL_STRING)
-            buf_add(&b, w->string.s, w->string.len);
-        else
-            val_show(w, &b, 0);
-        const bool secret = w->secret && v->kind == VAL_LIST;
-        out[i] = v->kind == VAL_LIST ? arena_strdup(t->arena, b.data) : arena_printf(t->arena, "%s=%s", v->map.pairs[i].key, b.data);
-        buf_done(&b);
-        if (secret)
-            luaL_error(L, "ctx.exec: a secret must not stand among the arguments, where everybody sees it: use env or stdin");
-    }
-    lua_pop(L, 1);
-    return out;
-}
-
-static void ended(void *ud, const struct process_result *r) {
+static void on_end(void *ud, const struct process_result *r) {
     struct command *c = ud;
-    struct task *t = c->task;
-    lua_State *co = t->co;
-    const bool known = !r->timed_out && !r->cancelled;
-    if (known)
-        t->root->changing = false;
-    lua_createtable(co, 0, 6);
-    lua_pushboolean(co, !r->error && known && !r->exit_status && !r->signal);
-    lua_setfield(co, -2, "ok");
-    lua_pushinteger(co, r->exit_status);
-    lua_setfield(co, -2, "status");
-    lua_pushlstring(co, r->out.data, r->out.len);
-    lua_setfield(co, -2, "stdout");
-    lua_pushlstring(co, r->err.data, r->err.len);
-    lua_setfield(co, -2, "stderr");
-    const char *message = r->error ? r->error : r->timed_out ? "it did not end in time" : r->err.len ? r->err.data : "";
-    lua_pushstring(co, message);
-    lua_setfield(co, -2, "message");
-    if (r->error || !known) {
-        lua_pushstring(co, r->error ? "start" : r->timed_out ? "timeout" : "cancelled");
-        lua_setfield(co, -2, "failure");
+    struct arena *a = c->op.arena;
+    c->process = NULL;
+    c->r = *r;
+    c->r.error = r->error ? arena_strdup(a, r->error) : NULL;
+    c->r.out.data = arena_strndup(a, r->out.data, r->out.len);
+    c->r.err.data = arena_strndup(a, r->err.data, r->err.len);
+    c->op.touched = !r->error;
+    op_finished(&c->op);
+}
+
+static void command_start(struct op *op) {
+    struct command *c = (struct command *)op;
+    c->spec.done = on_end;
+    c->spec.ud = c;
+    c->process = process_start(op->co->task->spec.world->loop, &c->spec);
+}
+
+static void command_cancel(struct op *op) {
+    process_cancel(((struct command *)op)->process);
+}
+
+static const char *failure_of(const struct command *c) {
+    const struct process_result *r = &c->r;
+    return r->error ? "start" : r->timed_out ? "timeout" : r->signal ? "signal" : c->over_ssh && r->exit_status == 255 ? "connect" : NULL;
+}
+
+static void set_string(lua_State *L, const char *key, const char *s, size_t len) {
+    lua_pushlstring(L, s, len);
+    lua_setfield(L, -2, key);
+}
+
+static int command_push(lua_State *L, struct op *op) {
+    const struct command *c = (struct command *)op;
+    const struct process_result *r = &c->r;
+    const char *failure = failure_of(c), *message = NULL;
+    const bool ok = !failure && r->exit_status == 0;
+    const char *line = r->err.data;
+    if (r->error)
+        message = arena_printf(op->arena, "%s could not be started: %s", c->program, r->error);
+    else if (r->timed_out)
+        message = arena_printf(op->arena, "%s was ended: it took too long", c->program);
+    else if (r->signal)
+        message = arena_printf(op->arena, "%s was ended by signal %d", c->program, r->signal);
+    else if (!ok)
+        message = arena_printf(op->arena, "%s ended with status %d%s%.*s", c->program, r->exit_status, *line ? ": " : "",
+                               (int)strcspn(line, "\n"), line);
+    lua_createtable(L, 0, 6);
+    lua_pushboolean(L, ok);
+    lua_setfield(L, -2, "ok");
+    if (r->exit_status >= 0) {
+        lua_pushinteger(L, r->exit_status);
+        lua_setfield(L, -2, "status");
     }
-    task_resume(t, 1);
+    set_string(L, "stdout", r->out.data, r->out.len);
+    set_string(L, "stderr", r->err.data, r->err.len);
+    if (message)
+        set_string(L, "message", message, strlen(message));
+    if (failure)
+        set_string(L, "failure", failure, strlen(failure));
+    return 1;
 }
 
-static void cancel_command(struct task *t) {
-    struct command *c = t->op;
-    t->cancel = NULL;
-    process_cancel(c->process);
+static const struct op_kind command_kind = {.start = command_start, .cancel = command_cancel, .push = command_push};
+
+/* argv is seen by everybody on the machine. */
+static const char *const *words(lua_State *L, struct arena *a) {
+    lua_getfield(L, 1, "argv");
+    if (!lua_istable(L, -1) || !lua_rawlen(L, -1))
+        luaL_error(L, "ctx.exec: argv must be a list of strings, as in argv = { \"df\", \"-k\" }");
+    const size_t n = lua_rawlen(L, -1);
+    const char **argv = arena_array(a, const char *, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, 2, (lua_Integer)i + 1);
+        const char *what = lua_pushfstring(L, "ctx.exec: argv[%d]", (int)i + 1);
+        const struct text t = arg_text(L, 3, a, what);
+        if (t.secret)
+            luaL_error(L, "%s is a secret, and everybody on the machine could read it there; hand it over by stdin", what);
+        argv[i] = t.s;
+        lua_settop(L, 2);
+    }
+    lua_settop(L, 1);
+    return argv;
 }
 
-static int host_exec_call(lua_State *L) {
-    struct task *t = host_current(L);
-    luaL_checktype(L, 1, LUA_TTABLE);
-    const char *const *argv = words(L, t, "argv");
-    if (!argv || !argv[0])
-        return luaL_error(L, "ctx.exec needs argv = {program, …}");
+static const char *const *environment(lua_State *L, struct arena *a, bool remote) {
+    lua_getfield(L, 1, "env");
+    if (lua_isnil(L, -1))
+        return NULL;
+    if (remote)
+        luaL_error(L, "ctx.exec: env does not reach another machine; write it as argv = { \"env\", \"NAME=value\", … }");
+    const struct val *m = arg_val(L, lua_gettop(L), a, "ctx.exec: env");
+    const size_t n = val_len(m);
+    const char **env = arena_array(a, const char *, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        const char *s = m->kind == VAL_MAP ? val_cstr(m->map.pairs[i].val) : NULL;
+        if (!s || !*m->map.pairs[i].key || strchr(m->map.pairs[i].key, '='))
+            luaL_error(L, "ctx.exec: env must be a map from names to strings");
+        env[i] = arena_printf(a, "%s=%s", m->map.pairs[i].key, s);
+    }
+    lua_settop(L, 1);
+    return env;
+}
+
+int host_exec(lua_State *L) {
+    static const char *const accepted[] = {"argv", "on", "stdin", "env", "timeout"};
+    co_may_change(L, "ctx.exec");
+    struct command *c = op_new(L, &command_kind, sizeof *c);
+    struct arena *a = c->op.arena;
+    const struct task_world *w = c->op.co->task->spec.world;
+    lua_settop(L, 1);
+    if (!lua_istable(L, 1))
+        return luaL_error(L, "ctx.exec takes a table, as in ctx.exec{ argv = { \"df\", \"-k\" } }");
+    arg_options(L, 1, "ctx.exec", accepted, sizeof accepted / sizeof *accepted);
+    const char *const *argv = words(L, a);
+    c->program = argv[0];
     lua_getfield(L, 1, "on");
-    const char *on = lua_tostring(L, -1);
-    if (on && !engines_has(t->spec.world->engines, on))
-        return luaL_error(L, "the site has no node '%s'", on);
-    if (on && !(argv = engines_argv(t->spec.world->engines, on, argv, t->arena)))
-        return luaL_error(L, "no shell reaches '%s': the site gives it neither unix:// nor ssh://", on);
+    const char *node = lua_isnil(L, -1) ? NULL : arg_node(L, lua_gettop(L), a, "ctx.exec: on");
+    lua_settop(L, 1);
+    if (node) {
+        c->over_ssh = engines_shell(w->engines, node) == SHELL_SSH;
+        argv = engines_argv(w->engines, node, argv, a);
+        if (!argv)
+            return luaL_error(L, "ctx.exec: commands cannot be run on %s: the site names no ssh:// or unix:// way to it", node);
+    }
+    c->spec.argv = argv;
+    c->spec.env = environment(L, a, c->over_ssh);
+    lua_settop(L, 1);
     lua_getfield(L, 1, "stdin");
-    bool json;
-    const char *input = host_body(L, t, lua_gettop(L), &json);
-    struct command *c = arena_new_of(t->arena, struct command);
-    c->task = t;
-    const struct process_spec spec = {.argv = argv, .env = words(L, t, "env"), .input = input, .input_len = input ? strlen(input) : 0,
-                                      .timeout_ms = host_seconds(L, 1, "timeout", 60 * 1000), .done = ended, .ud = c};
-    t->root->changing = true;
-    c->process = process_start(t->spec.world->loop, &spec);
-    return host_wait(L, t, c, cancel_command);
+    const struct text input = arg_body(L, 2, a, "ctx.exec: stdin");
+    c->spec.input = input.s;
+    c->spec.input_len = input.len;
+    c->spec.timeout_ms = arg_timeout(L, 1, "ctx.exec", default_timeout_ms);
+    c->spec.max_output = max_output;
+    c->op.changing = true;
+    c->op.label = arena_printf(a, "%s%s%s", node ? node : "", node ? ": " : "", c->program);
+    return op_wait(L, &c->op);
 }
-
-const struct host_function host_exec[] = {
-    {"exec", "{argv, on, stdin, env, timeout}", "runs a program here or on a node; → {ok, status, stdout, stderr, message, failure}", host_exec_call, true},
-    {0},
-};

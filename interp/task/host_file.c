@@ -1,124 +1,254 @@
 #include "task/host.h"
 
-#include "io/process.h"
-
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
-/* The node's files, by reading programs through the shell that reaches it: `cat`, `ls` and `df` are everywhere, and cannot change anything. */
+/* Files of a node, read only: by our own hands where its engine is on this machine, else by a small command over ssh. */
 
-static const size_t max_text = 1 << 20;
-static const int64_t timeout_ms = 15 * 1000;
+static const int64_t ssh_timeout_ms = 30 * 1000;
+static const lua_Integer default_max = 1 << 20, most = 16 << 20;
+enum { max_names = 10000 };
 
-struct reading {
-    struct task *task;
+struct file {
+    struct op op;
+    const char *node, *path;
+    size_t max;
+    int (*push_output)(lua_State *L, struct file *f, const char *text, size_t len);
+    struct process_spec spec;
     struct process *process;
-    void (*push)(lua_State *co, const struct process_result *r);
+    const char *why; /* it could not be read */
+    const char *text;
+    size_t len;
+    bool over;
 };
 
-static void push_text(lua_State *co, const struct process_result *r) {
-    lua_pushlstring(co, r->out.data, r->out.len);
+static int push_why(lua_State *L, const char *why) {
+    lua_pushnil(L);
+    lua_pushstring(L, why);
+    return 2;
 }
 
-static void push_lines(lua_State *co, const struct process_result *r) {
-    lua_newtable(co);
-    lua_Integer n = 0;
-    for (const char *p = r->out.data; *p;) {
-        const size_t len = strcspn(p, "\n");
-        if (len) {
-            lua_pushlstring(co, p, len);
-            lua_rawseti(co, -2, ++n);
-        }
-        p += len + (p[len] == '\n');
-    }
+/* ---- what was read, as Lua values ---- */
+
+static int push_text(lua_State *L, struct file *f, const char *text, size_t len) {
+    if (len > f->max)
+        return push_why(L, arena_printf(f->op.arena, "%s is larger than %zu bytes", f->path, f->max));
+    lua_pushlstring(L, text, len);
+    return 1;
 }
 
-/* df -P -B1 PATH: the second line has device, total, used, free. */
-static void push_disk(lua_State *co, const struct process_result *r) {
-    const char *line = strchr(r->out.data, '\n');
-    long long total = 0, used = 0, left = 0;
-    if (!line || sscanf(line + 1, "%*s %lld %lld %lld", &total, &used, &left) != 3) {
-        lua_pushnil(co);
-        return;
-    }
-    lua_newtable(co);
-    lua_pushinteger(co, total);
-    lua_setfield(co, -2, "total");
-    lua_pushinteger(co, left);
-    lua_setfield(co, -2, "free");
+static int by_name(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static void ended(void *ud, const struct process_result *r) {
-    struct reading *rd = ud;
-    struct task *t = rd->task;
-    lua_State *co = t->co;
-    if (!r->error && !r->timed_out && !r->cancelled && !r->exit_status && !r->signal) {
-        rd->push(co, r);
-        task_resume(t, 1);
-        return;
+/* One name a line. */
+static int push_names(lua_State *L, struct file *f, const char *text, size_t len) {
+    const char **names = arena_array(f->op.arena, const char *, max_names);
+    int n = 0;
+    for (const char *end = text + len; text < end;) {
+        const char *nl = memchr(text, '\n', (size_t)(end - text));
+        const size_t size = (size_t)((nl ? nl : end) - text);
+        if (size && n == max_names)
+            return push_why(L, arena_printf(f->op.arena, "%s has more than %d names", f->path, max_names));
+        if (size)
+            names[n++] = arena_strndup(f->op.arena, text, size);
+        text += size + 1;
     }
-    size_t n = r->err.len;
-    while (n && r->err.data[n - 1] == '\n')
-        n--;
-    lua_pushnil(co);
+    qsort(names, (size_t)n, sizeof *names, by_name);
+    struct val *list = val_list_new(f->op.arena);
+    for (int i = 0; i < n; i++)
+        val_list_add(f->op.arena, list, val_str(f->op.arena, names[i]));
+    lval_push(L, list);
+    return 1;
+}
+
+static int push_space(lua_State *L, lua_Integer total, lua_Integer available) {
+    lua_createtable(L, 0, 2);
+    lua_pushinteger(L, total);
+    lua_setfield(L, -2, "total");
+    lua_pushinteger(L, available);
+    lua_setfield(L, -2, "free");
+    return 1;
+}
+
+/* df -Pk: a line of titles, then "device blocks used available capacity% folder". */
+static int push_df(lua_State *L, struct file *f, const char *text, size_t len) {
+    (void)len;
+    const char *line = strchr(text, '\n');
+    long long total, used, available;
+    if (!line || sscanf(line + 1, "%*s %lld %lld %lld", &total, &used, &available) != 3)
+        return push_why(L, arena_printf(f->op.arena, "df does not tell the space of %s", f->path));
+    return push_space(L, total * 1024, available * 1024);
+}
+
+/* ---- over ssh ---- */
+
+static void on_end(void *ud, const struct process_result *r) {
+    struct file *f = ud;
+    struct arena *a = f->op.arena;
+    f->process = NULL;
     if (r->error)
-        lua_pushstring(co, r->error);
+        f->why = arena_printf(a, "%s could not be started: %s", "ssh", r->error);
     else if (r->timed_out)
-        lua_pushliteral(co, "it did not answer in time");
-    else if (n)
-        lua_pushlstring(co, r->err.data, n);
-    else
-        lua_pushfstring(co, "it ended with status %d", r->exit_status);
-    task_resume(t, 2);
+        f->why = arena_printf(a, "no answer over ssh within %d s", (int)(ssh_timeout_ms / 1000));
+    else if (r->exit_status)
+        f->why = r->err.len ? arena_strndup(a, r->err.data, strcspn(r->err.data, "\r\n")) : arena_printf(a, "ssh ended with status %d", r->exit_status);
+    else if (r->out.over)
+        f->why = arena_printf(a, "%s is too large", f->path);
+    f->text = arena_strndup(a, r->out.data, r->out.len);
+    f->len = r->out.len;
+    op_finished(&f->op);
 }
 
-static void cancel_reading(struct task *t) {
-    struct reading *rd = t->op;
-    t->cancel = NULL;
-    process_cancel(rd->process);
+static void file_start(struct op *op) {
+    struct file *f = (struct file *)op;
+    f->spec.done = on_end;
+    f->spec.ud = f;
+    f->spec.timeout_ms = ssh_timeout_ms;
+    f->process = process_start(op->co->task->spec.world->loop, &f->spec);
 }
 
-static int start(lua_State *L, const char *const *argv, size_t max, void (*push)(lua_State *, const struct process_result *)) {
-    struct task *t = host_current(L);
-    const char *node = luaL_checkstring(L, 1), *path = luaL_checkstring(L, 2);
-    struct engines *e = t->spec.world->engines;
-    luaL_argcheck(L, *path == '/', 2, "an absolute path");
-    if (!engines_has(e, node))
-        return luaL_error(L, "the site has no node '%s'", node);
-    argv = engines_argv(e, node, argv, t->arena);
-    if (!argv) {
-        lua_pushnil(L);
-        lua_pushfstring(L, "no shell reaches %s: the site gives it neither unix:// nor ssh://", node);
-        return 2;
+static void file_cancel(struct op *op) {
+    process_cancel(((struct file *)op)->process);
+}
+
+static int file_push(lua_State *L, struct op *op) {
+    struct file *f = (struct file *)op;
+    return f->why ? push_why(L, f->why) : f->push_output(L, f, f->text, f->len);
+}
+
+static const struct op_kind file_kind = {.start = file_start, .cancel = file_cancel, .push = file_push};
+
+/* The arguments node and path, and how the node is reached: for SHELL_NONE the reason is pushed. */
+static struct file *file_new(lua_State *L, const char *name, enum engine_shell *ret_shell) {
+    struct file *f = op_new(L, &file_kind, sizeof *f);
+    struct arena *a = f->op.arena;
+    const struct task_world *w = f->op.co->task->spec.world;
+    f->node = arg_node(L, 1, a, name);
+    const struct text path = arg_text(L, 2, a, "the path");
+    f->path = path.s;
+    if (path.s[0] != '/' || path.secret)
+        luaL_error(L, "%s: the path must begin with '/': '%s'", name, path.secret ? "***" : path.s);
+    f->op.label = arena_printf(a, "%s: %s", f->node, f->path);
+    *ret_shell = engines_shell(w->engines, f->node);
+    return f;
+}
+
+static int no_way(lua_State *L, struct file *f) {
+    const char *why = arena_printf(f->op.arena, "the files of %s cannot be reached: the site names no ssh:// or unix:// way to it", f->node);
+    const int n = push_why(L, why);
+    op_free(&f->op);
+    return n;
+}
+
+static int over_ssh(lua_State *L, struct file *f, const char *const *argv, size_t max_output,
+                    int (*push_output)(lua_State *L, struct file *f, const char *text, size_t len)) {
+    f->spec.argv = engines_argv(f->op.co->task->spec.world->engines, f->node, argv, f->op.arena);
+    f->spec.max_output = max_output;
+    f->push_output = push_output;
+    return op_wait(L, &f->op);
+}
+
+/* A local result is told at once. */
+static int told(lua_State *L, struct file *f, int n) {
+    (void)L;
+    op_free(&f->op);
+    return n;
+}
+
+static int told_errno(lua_State *L, struct file *f) {
+    return told(L, f, push_why(L, arena_printf(f->op.arena, "%s: %s", f->path, strerror(errno))));
+}
+
+/* ---- the functions ---- */
+
+static bool read_local(struct file *f) {
+    struct stat st;
+    const int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return false;
+    bool ok = !fstat(fd, &st);
+    if (ok && !S_ISREG(st.st_mode)) {
+        errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+        ok = false;
     }
-    static const char *const env[] = {"LC_ALL=C", NULL};
-    struct reading *rd = arena_new_of(t->arena, struct reading);
-    *rd = (struct reading){.task = t, .push = push};
-    const struct process_spec spec = {.argv = argv, .env = env, .max_output = max, .timeout_ms = timeout_ms, .grace_ms = 1000, .done = ended, .ud = rd};
-    rd->process = process_start(t->spec.world->loop, &spec);
-    return host_wait(L, t, rd, cancel_reading);
+    char *text = ok ? arena_alloc(f->op.arena, f->max + 2) : NULL;
+    while (ok && f->len <= f->max) {
+        const ssize_t n = read(fd, text + f->len, f->max + 1 - f->len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        ok = n >= 0;
+        if (n <= 0)
+            break;
+        f->len += (size_t)n;
+    }
+    const int error = errno;
+    close(fd);
+    errno = error;
+    f->text = text;
+    return ok;
 }
 
-static int host_read(lua_State *L) {
-    const lua_Integer max = luaL_optinteger(L, 3, (lua_Integer)max_text);
-    luaL_argcheck(L, max > 0 && max <= (lua_Integer)max_text, 3, "at most 1 MiB");
-    const char *argv[] = {"cat", "--", luaL_checkstring(L, 2), NULL};
-    return start(L, argv, (size_t)max, push_text);
+int host_read(lua_State *L) {
+    enum engine_shell shell;
+    const lua_Integer max = luaL_optinteger(L, 3, default_max);
+    if (max < 1 || max > most)
+        return luaL_error(L, "ctx.read: max must be from 1 to %d bytes", (int)most);
+    struct file *f = file_new(L, "ctx.read", &shell);
+    f->max = (size_t)max;
+    if (shell == SHELL_NONE)
+        return no_way(L, f);
+    if (shell == SHELL_SSH) {
+        const char *limit = arena_printf(f->op.arena, "%zu", f->max + 1);
+        const char *const argv[] = {"env", "LC_ALL=C", "head", "-c", limit, "--", f->path, NULL};
+        return over_ssh(L, f, argv, f->max + 1, push_text);
+    }
+    if (!read_local(f))
+        return told_errno(L, f);
+    return told(L, f, push_text(L, f, f->text, f->len));
 }
 
-static int host_list(lua_State *L) {
-    const char *argv[] = {"ls", "-1A", "--", luaL_checkstring(L, 2), NULL};
-    return start(L, argv, max_text, push_lines);
+int host_list(lua_State *L) {
+    enum engine_shell shell;
+    struct file *f = file_new(L, "ctx.list", &shell);
+    if (shell == SHELL_NONE)
+        return no_way(L, f);
+    if (shell == SHELL_SSH) {
+        const char *const argv[] = {"env", "LC_ALL=C", "ls", "-1A", "--", arena_printf(f->op.arena, "%s/.", f->path), NULL};
+        return over_ssh(L, f, argv, 4 << 20, push_names);
+    }
+    DIR *d = opendir(f->path);
+    if (!d)
+        return told_errno(L, f);
+    struct buf b = BUF_INIT;
+    for (const struct dirent *e; (e = readdir(d));)
+        if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+            buf_printf(&b, "%s\n", e->d_name);
+    closedir(d);
+    const char *text = arena_strndup(f->op.arena, b.data, b.len);
+    const size_t len = b.len;
+    buf_done(&b);
+    return told(L, f, push_names(L, f, text, len));
 }
 
-static int host_disk(lua_State *L) {
-    const char *argv[] = {"df", "-P", "-B1", "--", luaL_checkstring(L, 2), NULL};
-    return start(L, argv, 65536, push_disk);
+int host_disk(lua_State *L) {
+    enum engine_shell shell;
+    struct file *f = file_new(L, "ctx.disk", &shell);
+    if (shell == SHELL_NONE)
+        return no_way(L, f);
+    if (shell == SHELL_SSH) {
+        const char *const argv[] = {"env", "LC_ALL=C", "df", "-Pk", "--", f->path, NULL};
+        return over_ssh(L, f, argv, 64 << 10, push_df);
+    }
+    struct statvfs s;
+    if (statvfs(f->path, &s))
+        return told_errno(L, f);
+    return told(L, f, push_space(L, (lua_Integer)(s.f_blocks * s.f_frsize), (lua_Integer)(s.f_bavail * s.f_frsize)));
 }
-
-const struct host_function host_file[] = {
-    {"read", "node, path[, max]", "→ the text of a file of the node, or nil and why not", host_read, false},
-    {"list", "node, path", "→ the names in a folder of the node, or nil and why not", host_list, false},
-    {"disk", "node, path", "→ {total, free} in bytes of the file system there, or nil and why not", host_disk, false},
-    {0},
-};

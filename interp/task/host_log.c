@@ -1,38 +1,37 @@
 #include "task/host.h"
 
-static int host_log_line(lua_State *L) {
-    struct task *t = host_current(L);
-    const char *s = luaL_checkstring(L, 1);
-    if (t->spec.log)
-        t->spec.log(t->spec.ud, s);
+/* What people are told, and the end in the script's own words. */
+
+static const char *words(lua_State *L) {
+    return luaL_tolstring(L, 1, NULL); /* a secret gives *** */
+}
+
+int host_log(lua_State *L) {
+    const struct task_spec *s = &co_of(L)->task->spec;
+    const char *text = words(L);
+    if (s->log)
+        s->log(s->ud, text);
     return 0;
 }
 
-static int host_progress(lua_State *L) {
-    struct task *t = host_current(L);
-    const char *s = luaL_checkstring(L, 1);
-    if (t->spec.progress)
-        t->spec.progress(t->spec.ud, s);
-    else if (t->spec.log)
-        t->spec.log(t->spec.ud, s);
+int host_progress(lua_State *L) {
+    const struct task_spec *s = &co_of(L)->task->spec;
+    const char *text = words(L);
+    if (s->progress)
+        s->progress(s->ud, text);
+    else if (s->log)
+        s->log(s->ud, text);
     return 0;
 }
 
-static int host_fail(lua_State *L) {
-    struct task *t = host_current(L);
-    luaL_checkstring(L, 1);
-    t->failed_by_choice = true;
+int host_fail(lua_State *L) {
+    static const char *const accepted[] = {"unknown"};
+    bool unknown = false;
+    lua_settop(L, 2);
+    arg_options(L, 2, "ctx.fail", accepted, 1);
     if (lua_istable(L, 2)) {
         lua_getfield(L, 2, "unknown");
-        t->may_have_happened = lua_toboolean(L, -1);
+        unknown = lua_toboolean(L, -1);
     }
-    lua_settop(L, 1);
-    return lua_error(L);
+    return co_fail(L, lua_isnil(L, 1) ? "failed, and the script does not say why" : words(L), unknown);
 }
-
-const struct host_function host_log[] = {
-    {"log", "text", "a line for the journal", host_log_line, false},
-    {"progress", "text", "what is going on", host_progress, false},
-    {"fail", "message[, {unknown = true}]", "ends the task; unknown: what was asked for may have happened", host_fail, false},
-    {0},
-};

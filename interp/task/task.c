@@ -1,189 +1,168 @@
 #include "task/host.h"
 
-#include "lua/lval.h"
-
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
-static const int64_t instructions_between = 50 * 1000 * 1000;
+/* ---- the end ---- */
 
-/* ---- ends ---- */
+struct returned {
+    struct task *task;
+    struct err *err;
+    const struct val *value;
+    bool ok;
+};
+
+/* Called protected, with the value above the light userdata. */
+static int take_value(lua_State *L) {
+    struct returned *r = lua_touserdata(L, 1);
+    r->ok = lval_to(L, 2, r->task->arena, "what run returned", &r->value, r->err);
+    return 0;
+}
+
+static bool root_value(struct task *t, const struct val **ret, const char **message) {
+    lua_State *L = box_lua(t->spec.world->box);
+    struct returned r = {.task = t, .err = err_new(t->arena)};
+    lua_pushcfunction(L, take_value);
+    lua_pushlightuserdata(L, &r);
+    lua_xmove(t->root->L, L, 1);
+    if (lua_pcall(L, 2, 0, 0) != LUA_OK)
+        lua_pop(L, 1);
+    if (r.ok)
+        *ret = r.value;
+    else
+        *message = arena_printf(t->arena, "%s: %s", t->spec.def->name, r.err->first ? r.err->first->message : "what run returned takes too much memory");
+    return r.ok;
+}
+
+static void end_message(struct task *t, struct task_result *r) {
+    struct buf b = BUF_INIT;
+    if (t->timed_out) {
+        buf_adds(&b, "not done within ");
+        duration_print(&b, t->spec.timeout_ms);
+    } else {
+        buf_adds(&b, "cancelled");
+    }
+    if (t->waited)
+        buf_printf(&b, ", while it waited for: %s", t->waited);
+    r->message = arena_strdup(t->arena, b.data);
+    buf_done(&b);
+}
+
+/* A failure of the script's own words stands. Where it could not speak (it was ended, or has an error in it), what it had asked for may have
+ * happened, and then nobody may simply try again. */
+static void judge(struct task *t, struct task_result *r) {
+    const struct co *root = t->root;
+    r->outcome = TASK_FAILED;
+    if (!t->ending && root && !root->failed && root_value(t, &r->value, &r->message)) {
+        r->outcome = TASK_OK;
+        return;
+    }
+    if (t->ending)
+        end_message(t, r);
+    else if (!r->message)
+        r->message = root->message;
+    if (!t->ending && root->told) {
+        r->outcome = root->unknown ? TASK_UNKNOWN : TASK_FAILED;
+    } else if (t->touched) {
+        r->outcome = TASK_UNKNOWN;
+        r->message = arena_printf(t->arena, "%s\nwhat it had asked for may have happened: %s", r->message, t->touched);
+    }
+}
 
 static void task_free(struct task *t) {
-    lua_State *L = box_lua(t->spec.world->box);
-    luaL_unref(L, LUA_REGISTRYINDEX, t->ref);
-    if (t == t->root)
-        arena_free(t->arena);
+    if (t->root)
+        co_free(t->root); /* and what it waits for, with the coroutines of that */
+    while (t->all)
+        co_free(t->all);
+    arena_free(t->arena);
+    free(t);
 }
 
-static void child_over(struct task *t, bool ok, const char *message);
-
-static void task_over(struct task *t, enum task_outcome outcome, const struct val *value, const char *message) {
-    t->over = true;
-    if (t->parent) {
-        child_over(t, outcome == TASK_OK, message);
-        return;
-    }
-    if (t->deadline)
-        loop_timer_stop(t->spec.world->loop, t->deadline);
-    const struct task_result r = {.outcome = outcome, .value = value, .message = message, .timed_out = t->timed_out, .cancelled = t->cancelled};
-    if (t->spec.done)
-        t->spec.done(t->spec.ud, &r);
+static void finish(void *ud) {
+    struct task *t = ud;
+    struct task_result r = {.timed_out = t->timed_out, .cancelled = t->cancelled};
+    loop_timer_stop(t->spec.world->loop, t->deadline);
+    judge(t, &r);
+    t->spec.done(t->spec.ud, &r);
     task_free(t);
 }
 
-/* What a task that did not end by itself leaves behind: unknown if something may have been changed that nobody has answered for. */
-static void task_stopped(struct task *t) {
-    const struct task *root = t->root;
-    const bool unknown = root->spec.rights == TASK_CHANGE && root->changing;
-    const char *how = root->timed_out ? "it did not end within its timeout" : "it was cancelled";
-    task_over(t, unknown ? TASK_UNKNOWN : TASK_FAILED, NULL, unknown ? arena_printf(t->arena, "%s, and what it asked for may have happened", how) : how);
+void task_root_ended(struct task *t) {
+    finish(t);
 }
 
-static void task_failed(struct task *t) {
-    lua_State *co = t->co;
-    const char *hit = box_limit_hit(t->spec.world->box);
-    const char *text = lua_type(co, -1) == LUA_TSTRING ? lua_tostring(co, -1) : NULL;
-    if (!text && lua_istable(co, -1)) {
-        lua_getfield(co, -1, "message");
-        text = lua_tostring(co, -1);
-    }
-    const char *message = arena_strdup(t->arena, text ? text : "it failed");
-    if (hit)
-        message = arena_printf(t->arena, "%s (%s)", message, hit);
-    struct task *root = t->root;
-    if (root->cancelled || root->timed_out)
-        task_stopped(t);
-    else if (t->failed_by_choice)
-        task_over(t, t->may_have_happened ? TASK_UNKNOWN : TASK_FAILED, NULL, message);
-    else /* a fault of the script in the middle of a change says nothing of the change */
-        task_over(t, root->spec.rights == TASK_CHANGE && root->changing ? TASK_UNKNOWN : TASK_FAILED, NULL, message);
-}
-
-static void task_returned(struct task *t, int n) {
-    lua_State *co = t->co;
-    if (t->parent) { /* into the parent's table, as it is */
-        lua_rawgeti(co, LUA_REGISTRYINDEX, t->parent->results);
-        lua_pushstring(co, t->key);
-        if (n)
-            lua_pushvalue(co, -n - 2);
-        else
-            lua_pushboolean(co, 1);
-        lua_rawset(co, -3);
-        task_over(t, TASK_OK, NULL, NULL);
+/* What is waited for is cancelled; each of those ends its coroutine, and the last one the task. */
+static void end(struct task *t) {
+    assert(!t->ending);
+    t->ending = true;
+    for (const struct co *co = t->all; co && !t->waited; co = co->next)
+        if (co->op && co->op->waiting && co->op->label)
+            t->waited = arena_strdup(t->arena, co->op->label);
+    if (t->start) {
+        loop_timer_stop(t->spec.world->loop, t->start);
+        t->start = 0;
+        loop_timer(t->spec.world->loop, 0, finish, t);
         return;
     }
-    const struct val *v = val_null();
-    struct err *errs = err_new(t->arena);
-    if (n && !lval_to(co, -n, t->arena, "what it returned", &v, errs)) {
-        task_over(t, t->spec.rights == TASK_CHANGE ? TASK_UNKNOWN : TASK_FAILED, NULL, errs->first->message);
-        return;
-    }
-    task_over(t, TASK_OK, v, NULL);
-}
-
-/* ---- resuming ---- */
-
-void task_resume(struct task *t, int n) {
-    struct box *box = t->spec.world->box;
-    int results = 0;
-    assert(!t->running && !t->over);
-    t->op = NULL;
-    t->cancel = NULL;
-    if (t->root->cancelled || t->root->timed_out) {
-        lua_pop(t->co, n);
-        task_stopped(t);
-        return;
-    }
-    t->running = true;
-    box_arm(box, t->co, instructions_between);
-    const int status = lua_resume(t->co, NULL, n, &results);
-    t->running = false;
-    if (status == LUA_YIELD) {
-        lua_pop(t->co, results);
-        assert(t->op || t->children); /* only host functions yield */
-    } else if (status == LUA_OK) {
-        task_returned(t, results);
-    } else {
-        task_failed(t);
-    }
-}
-
-int host_wait(lua_State *L, struct task *t, void *op, void (*cancel)(struct task *t)) {
-    t->op = op;
-    t->cancel = cancel;
-    return lua_yield(L, 0);
-}
-
-/* ---- children of a ctx.all ---- */
-
-struct task *task_child(struct task *parent, int fn_idx, const char *key) {
-    struct task *t = arena_new_of(parent->arena, struct task);
-    *t = (struct task){.spec = parent->spec, .root = parent->root, .parent = parent, .key = arena_strdup(parent->arena, key), .arena = parent->arena,
-                       .next_child = parent->first_child};
-    lua_State *L = parent->co;
-    t->co = lua_newthread(L);
-    t->ref = luaL_ref(L, LUA_REGISTRYINDEX);
-    lua_pushvalue(L, fn_idx);
-    lua_xmove(L, t->co, 1);
-    parent->first_child = t;
-    parent->children++;
-    return t;
-}
-
-static void child_over(struct task *t, bool ok, const char *message) {
-    struct task *p = t->parent;
-    if (!ok && !p->child_error)
-        p->child_error = message;
-    p->may_have_happened |= t->may_have_happened;
-    task_free(t);
-    if (--p->children || p->running)
-        return; /* the call itself looks, if all ended before it could wait */
-    p->first_child = NULL;
-    task_resume(p, 0);
-}
-
-/* ---- the whole ---- */
-
-static void cancel_pending(struct task *t) {
-    for (struct task *c = t->first_child; c; c = c->next_child)
-        if (!c->over)
-            cancel_pending(c);
-    if (t->cancel)
-        t->cancel(t);
+    for (struct co *co = t->all; co; co = co->next)
+        if (co->op && co->op->waiting && co->op->kind->cancel)
+            co->op->kind->cancel(co->op);
 }
 
 static void on_deadline(void *ud) {
     struct task *t = ud;
     t->deadline = 0;
+    if (t->ending)
+        return;
     t->timed_out = true;
-    cancel_pending(t);
+    end(t);
 }
 
 void task_cancel(struct task *t) {
     t->cancelled = true;
-    cancel_pending(t);
+    if (!t->ending)
+        end(t);
 }
 
-static void on_start(void *ud) {
+/* ---- the start ---- */
+
+/* Called protected. */
+static int make_root(lua_State *L) {
+    struct task *t = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, t->spec.def->fn[FN_RUN]);
+    ctx_push(L, t);
+    if (val_is(t->spec.with, VAL_MAP))
+        lval_push(L, t->spec.with);
+    else
+        lua_newtable(L);
+    t->root = co_new(L, t, NULL, 2);
+    return 0;
+}
+
+static void begin(void *ud) {
     struct task *t = ud;
-    task_resume(t, 2);
+    lua_State *L = box_lua(t->spec.world->box);
+    t->start = 0;
+    lua_pushcfunction(L, make_root);
+    lua_pushlightuserdata(L, t);
+    if (lua_pcall(L, 1, 0, 0) == LUA_OK) {
+        co_resume(t->root);
+        return;
+    }
+    const struct task_result r = {.outcome = TASK_FAILED, .message = arena_printf(t->arena, "%s could not be started: %s", t->spec.def->name,
+                                                                                  lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "out of memory")};
+    lua_pop(L, 1);
+    loop_timer_stop(t->spec.world->loop, t->deadline);
+    t->spec.done(t->spec.ud, &r);
+    task_free(t);
 }
 
 struct task *task_start(const struct task_spec *spec) {
-    struct arena *a = arena_new();
-    struct task *t = arena_new_of(a, struct task);
-    *t = (struct task){.spec = *spec, .arena = a};
-    t->root = t;
-    lua_State *L = box_lua(spec->world->box);
-    t->co = lua_newthread(L);
-    t->ref = luaL_ref(L, LUA_REGISTRYINDEX);
-    lua_rawgeti(t->co, LUA_REGISTRYINDEX, spec->def->fn[FN_RUN]);
-    ctx_push(t);
-    lval_push(t->co, spec->with ? spec->with : val_map_new(a));
+    assert(spec->done && spec->def->fn[FN_RUN]);
+    struct task *t = mem_alloc(sizeof *t);
+    *t = (struct task){.spec = *spec, .arena = arena_new(), .started = loop_now(spec->world->loop)};
+    t->start = loop_timer(spec->world->loop, 0, begin, t);
     if (spec->timeout_ms > 0)
         t->deadline = loop_timer(spec->world->loop, spec->timeout_ms, on_deadline, t);
-    loop_timer(spec->world->loop, 0, on_start, t);
     return t;
 }

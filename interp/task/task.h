@@ -64,4 +64,11 @@ struct task;
 struct task *task_start(const struct task_spec *spec);
 void task_cancel(struct task *t); /* done comes, with cancelled */
 
+/* What ctx and an engine offer, for the documentation; NULL past the end. */
+struct task_help {
+    const char *name, *args, *text; /* "ctx.sleep" "(seconds)" "waits" */
+    enum task_rights rights;        /* TASK_CHANGE: not in probes */
+};
+const struct task_help *task_help(size_t i);
+
 #endif
