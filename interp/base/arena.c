@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Memory comes in chunks that are never moved; a request too large for a chunk gets one of its own. */
 struct chunk {
@@ -20,10 +21,15 @@ struct arena {
 
 enum { chunk_size = 8192, first_size = 1024 };
 
-static void out_of_memory(void) {
-    static const char words[] = "quorate: out of memory\n";
-    fwrite(words, 1, sizeof words - 1, stderr);
+void mem_die(const char *why) {
+    static const char name[] = "quorate: ";
+    if (write(STDERR_FILENO, name, sizeof name - 1) > 0 && write(STDERR_FILENO, why, strlen(why)) > 0)
+        (void)!write(STDERR_FILENO, "\n", 1);
     abort();
+}
+
+static void out_of_memory(void) {
+    mem_die("out of memory");
 }
 
 void *mem_alloc(size_t size) {

@@ -29,5 +29,7 @@ size_t arena_used(const struct arena *a); /* bytes handed out so far */
 void *mem_alloc(size_t size); /* zeroed */
 void *mem_realloc(void *p, size_t size);
 char *mem_strdup(const char *s);
+/* Says why on standard error and ends the process: for what must never happen to our own structures. */
+_Noreturn void mem_die(const char *why);
 
 #endif

@@ -8,7 +8,8 @@
 static const char default_socket[] = "/var/run/docker.sock";
 
 static bool digits(const char *s) {
-    return *s && !s[strspn(s, "0123456789")] && strlen(s) <= 5 && atoi(s) >= 1 && atoi(s) <= 65535;
+    const long n = strlen(s) <= 5 ? strtol(s, NULL, 10) : 0;
+    return *s && !s[strspn(s, "0123456789")] && n >= 1 && n <= 65535;
 }
 
 /* HOST[:PORT], HOST in brackets if it has colons. */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -272,7 +273,7 @@ static char **environment(struct arena *a, const char *const *more) {
 static bool spawn(struct process *p, const struct process_spec *spec, int fds[3]) {
     int in[2], out[2], err[2], report[2];
     if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC) || pipe2(report, O_CLOEXEC)) {
-        strncpy(p->error_text, strerror(errno), sizeof p->error_text - 1); /* descriptors are short: those that were made go with the process */
+        snprintf(p->error_text, sizeof p->error_text, "%s", strerror(errno)); /* descriptors are short: those that were made go with the process */
         return false;
     }
     struct arena *a = arena_new();
@@ -305,7 +306,7 @@ static bool spawn(struct process *p, const struct process_spec *spec, int fds[3]
     if (p->pid > 0)
         waitpid(p->pid, &p->status, 0);
     p->pid = 0;
-    strncpy(p->error_text, strerror(error), sizeof p->error_text - 1);
+    snprintf(p->error_text, sizeof p->error_text, "%s", strerror(error));
     return false;
 }
 

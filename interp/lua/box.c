@@ -232,7 +232,7 @@ static struct mark fault_place(struct box *b, const char **message, int *ret_fra
         if (!digits || digits > 9 || strncmp(p + 1 + digits, ": ", 2) != 0)
             continue;
         memcpy(said.where, *message, (size_t)(p - *message));
-        said.line = atoi(p + 1);
+        said.line = (int)strtol(p + 1, NULL, 10);
         const struct source *src = fault_source(b, &said);
         if (!src && !(f->n && !strcmp(f->frames[0].where, said.where))) /* an expression's has no source */
             break;

@@ -47,8 +47,7 @@ static void trusted(struct box *b, lua_CFunction fn, struct job *j) {
     if (r != CALL_OK) {
         struct buf text = BUF_INIT;
         err_render(err, &text);
-        fprintf(stderr, "a state cannot be copied: %s\n", text.data);
-        abort();
+        mem_die(text.data);
     }
     arena_free(a);
 }

@@ -8,7 +8,7 @@ keys_create() {
 }
 
 tls_create() (
-	cd "$home/tls"
+	cd "$home/tls" || die "no folder $home/tls"
 	new=(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30)
 	"${new[@]}" -subj "/CN=lab CA" -keyout ca-key.pem -out ca.pem -addext keyUsage=critical,keyCertSign
 	"${new[@]}" -subj "/CN=node2" -keyout server-key.pem -out server.pem -CA ca.pem -CAkey ca-key.pem \

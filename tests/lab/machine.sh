@@ -9,6 +9,7 @@ address() { echo "10.99.$net.${1#node}"; }
 nodes() {
 	local node
 	[[ -e $home/.lab ]] || die "no lab in $home; 'lab up N' makes one"
+	# shellcheck disable=SC2046 # names of nodes are single words
 	(($#)) || set -- $(cd "$home" && echo node[1-9])
 	for node; do
 		[[ $node = node[1-9] && -d $home/$node ]] || die "no node '$node'"

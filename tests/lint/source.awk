@@ -95,8 +95,8 @@ function strip(s,    out, c, two, i, n) {
     return out
 }
 
-function include(s,    name, system, to, i, k, n, where, ok) {
-    system = s ~ /</
+function include(s,    name, outside, to, i, k, n, where, ok) {
+    outside = s ~ /</
     name = s
     sub(/^[^<"]*[<"]/, "", name)
     sub(/[>"].*/, "", name)
@@ -118,7 +118,7 @@ function include(s,    name, system, to, i, k, n, where, ok) {
         if (!ok)
             tell("libraries", FNR, "<" name "> belongs to" places[i])
     }
-    if (system || !ours)
+    if (outside || !ours)
         return
     if (name !~ /\//) {
         tell("layers", FNR, "\"" name "\": include with the folder")
