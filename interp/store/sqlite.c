@@ -1,16 +1,17 @@
 #include "store/sqlite.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { format = 1, busy_ms = 5000 };
+enum { format = 1, busy_ms = 5000, wal_tries = 100 };
 
 /* Batches that wait while one commit is under way go into the next one together. */
 struct batch {
@@ -24,25 +25,40 @@ struct batch {
 
 struct sqlite {
     struct store store;
-    sqlite3 *db;          /* used by one thread at a time: the worker while committing, else ours */
+    sqlite3 *db;
+    pthread_mutex_t lock; /* whoever uses db holds it: a transaction of the worker must not take in a statement of ours */
     struct loop *loop;
     struct batch *waiting, **waiting_end;
     struct batch *under_way;
-    bool ok;              /* of the commit under way */
-    char message[256];
+    bool broken;          /* a commit has failed: nothing may follow what is missing */
+    char message[512];
 };
+
+/* What to do about an error of SQLite, or NULL. */
+static const char *advice(sqlite3 *db) {
+    switch (sqlite3_errcode(db) & 0xff) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return "it is damaged, or no journal: move it away, or name another one with --store";
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+        return "is the disk full? make room, then resume";
+    case SQLITE_READONLY:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+        return "it cannot be written here: name another one with --store";
+    case SQLITE_BUSY:
+        return "another process holds it: wait until it has ended, or name another one with --store";
+    default:
+        return NULL;
+    }
+}
 
 static bool fail(struct sqlite *s, struct err *err, const char *what) {
     struct diag *d = err_add(err, mark_none(), "journal", "%s %s: %s", what, s->store.url, sqlite3_errmsg(s->db));
-    const int code = sqlite3_errcode(s->db) & 0xff;
-    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
-        diag_hint(err, d, "it is damaged, or no journal: move it away, or name another one with --store");
-    else if (code == SQLITE_FULL || code == SQLITE_IOERR)
-        diag_hint(err, d, "is the disk full?");
-    else if (code == SQLITE_READONLY || code == SQLITE_CANTOPEN || code == SQLITE_PERM)
-        diag_hint(err, d, "may it be written here? name another one with --store");
-    else if (code == SQLITE_BUSY)
-        diag_hint(err, d, "another process holds it");
+    const char *hint = advice(s->db);
+    if (hint)
+        diag_hint(err, d, "%s", hint);
     return false;
 }
 
@@ -92,14 +108,19 @@ static bool write_batch(struct sqlite *s, const struct batch *b) {
 
 static void commit_work(void *ud) {
     struct sqlite *s = ud;
-    s->ok = exec(s, "BEGIN IMMEDIATE");
-    for (const struct batch *b = s->under_way; b && s->ok; b = b->next)
-        s->ok = write_batch(s, b);
-    s->ok = s->ok && exec(s, "COMMIT");
-    if (!s->ok) {
-        snprintf(s->message, sizeof s->message, "%s", sqlite3_errmsg(s->db));
+    if (s->broken)
+        return;
+    pthread_mutex_lock(&s->lock);
+    bool ok = exec(s, "BEGIN IMMEDIATE");
+    for (const struct batch *b = s->under_way; b && ok; b = b->next)
+        ok = write_batch(s, b);
+    if (!ok || !exec(s, "COMMIT")) {
+        const char *hint = advice(s->db);
+        s->broken = true;
+        snprintf(s->message, sizeof s->message, "cannot write the journal %s: %s%s%s", s->store.url, sqlite3_errmsg(s->db), hint ? "; " : "", hint ? hint : "");
         exec(s, "ROLLBACK");
     }
+    pthread_mutex_unlock(&s->lock);
 }
 
 static void batch_free(struct batch *b) {
@@ -124,15 +145,13 @@ static void commit_start(struct sqlite *s) {
 static void commit_done(void *ud) {
     struct sqlite *s = ud;
     struct batch *done = s->under_way;
+    const bool ok = !s->broken; /* once broken, the message stays as it is */
     s->under_way = NULL;
-    const bool ok = s->ok;
-    char message[sizeof s->message];
-    memcpy(message, s->message, sizeof message);
     commit_start(s);
     while (done) { /* a callback may append again */
         struct batch *b = done;
         done = b->next;
-        b->done(b->ud, ok, ok ? NULL : message);
+        b->done(b->ud, ok, ok ? NULL : s->message);
         batch_free(b);
     }
 }
@@ -151,68 +170,92 @@ static void sqlite_append(struct store *store, const char *run_id, const char *c
 
 /* ---- the rest ---- */
 
-static bool sqlite_create(struct store *store, const char *run_id, struct err *err) {
-    struct sqlite *s = (struct sqlite *)store;
+static bool create(struct sqlite *s, const char *run_id, struct err *err) {
     sqlite3_stmt *st = prepare(s, "INSERT INTO runs (id, created) VALUES (?1, ?2)", run_id);
     if (!st)
         return fail(s, err, "cannot write the journal");
-    sqlite3_bind_int64(st, 2, (int64_t)time(NULL));
+    struct clock *clock = s->loop ? loop_clock(s->loop) : clock_system();
+    sqlite3_bind_int64(st, 2, clock->wall_ms(clock));
     if (step_done(st))
         return true;
     if ((sqlite3_errcode(s->db) & 0xff) != SQLITE_CONSTRAINT)
         return fail(s, err, "cannot write the journal");
-    err_add(err, mark_none(), "run-exists", "the journal %s has a run '%s' already", store->url, run_id);
+    err_add(err, mark_none(), "run-exists", "the journal %s has a run '%s' already", s->store.url, run_id);
     return false;
+}
+
+static bool sqlite_create(struct store *store, const char *run_id, struct err *err) {
+    struct sqlite *s = (struct sqlite *)store;
+    pthread_mutex_lock(&s->lock);
+    const bool ok = create(s, run_id, err);
+    pthread_mutex_unlock(&s->lock);
+    return ok;
+}
+
+/* How many rows the statement counts; -1 if it cannot be told. */
+static int64_t count(struct sqlite *s, const char *sql, const char *run_id) {
+    sqlite3_stmt *st = prepare(s, sql, run_id);
+    const int64_t n = st && sqlite3_step(st) == SQLITE_ROW ? sqlite3_column_int64(st, 0) : -1;
+    sqlite3_finalize(st);
+    return n;
+}
+
+static bool read_records(struct sqlite *s, const char *run_id, struct arena *a, struct store_record **ret, size_t *ret_n) {
+    const int64_t n = count(s, "SELECT count(*) FROM records WHERE run = ?1", run_id);
+    sqlite3_stmt *st = n < 0 ? NULL : prepare(s, "SELECT seq, json FROM records WHERE run = ?1 ORDER BY seq", run_id);
+    struct store_record *records = arena_array(a, struct store_record, (n > 0 ? n : 0) + 1);
+    int64_t k = 0;
+    int rc = SQLITE_ROW;
+    while (st && k < n && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(st, 1);
+        const size_t len = (size_t)sqlite3_column_bytes(st, 1);
+        records[k++] = (struct store_record){.seq = sqlite3_column_int64(st, 0), .json = arena_strndup(a, text ? text : "", text ? len : 0), .len = len};
+    }
+    *ret = records;
+    *ret_n = (size_t)k;
+    const bool ok = st && (rc == SQLITE_ROW || rc == SQLITE_DONE);
+    sqlite3_finalize(st);
+    return ok;
 }
 
 static bool sqlite_read(struct store *store, const char *run_id, struct arena *a, struct store_record **ret, size_t *ret_n, struct err *err) {
     struct sqlite *s = (struct sqlite *)store;
-    sqlite3_stmt *st = prepare(s, "SELECT count(*) FROM records WHERE run = ?1", run_id);
-    const size_t n = st && sqlite3_step(st) == SQLITE_ROW ? (size_t)sqlite3_column_int64(st, 0) : 0;
-    sqlite3_finalize(st);
-    struct store_record *records = arena_array(a, struct store_record, n + 1);
-    size_t k = 0;
-    int rc = SQLITE_DONE;
-    st = prepare(s, "SELECT seq, json FROM records WHERE run = ?1 ORDER BY seq", run_id);
-    while (st && k < n && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-        const size_t len = (size_t)sqlite3_column_bytes(st, 1);
-        records[k++] = (struct store_record){.seq = sqlite3_column_int64(st, 0),
-                                             .json = arena_strndup(a, (const char *)sqlite3_column_text(st, 1), len), .len = len};
-    }
-    const bool ok = st && (rc == SQLITE_DONE || rc == SQLITE_ROW);
-    if (!ok)
-        fail(s, err, "cannot read the journal");
-    sqlite3_finalize(st);
-    *ret = records;
-    *ret_n = k;
+    pthread_mutex_lock(&s->lock);
+    const bool ok = read_records(s, run_id, a, ret, ret_n) || fail(s, err, "cannot read the journal");
+    pthread_mutex_unlock(&s->lock);
     return ok;
 }
 
-static bool sqlite_runs(struct store *store, struct arena *a, struct store_run **ret, size_t *ret_n, struct err *err) {
-    struct sqlite *s = (struct sqlite *)store;
-    sqlite3_stmt *st = prepare(s, "SELECT count(*) FROM runs", NULL);
-    const size_t n = st && sqlite3_step(st) == SQLITE_ROW ? (size_t)sqlite3_column_int64(st, 0) : 0;
-    sqlite3_finalize(st);
-    struct store_run *runs = arena_array(a, struct store_run, n + 1);
-    size_t k = 0;
-    int rc = SQLITE_DONE;
-    st = prepare(s,
-                 "SELECT id, (SELECT json FROM records WHERE run = id ORDER BY seq LIMIT 1), "
-                 "(SELECT json FROM records WHERE run = id ORDER BY seq DESC LIMIT 1), (SELECT count(*) FROM records WHERE run = id) "
-                 "FROM runs ORDER BY created DESC, rowid DESC",
-                 NULL);
+static bool read_runs(struct sqlite *s, struct arena *a, struct store_run **ret, size_t *ret_n) {
+    const int64_t n = count(s, "SELECT count(*) FROM runs", NULL);
+    sqlite3_stmt *st =
+        n < 0 ? NULL
+              : prepare(s,
+                        "SELECT id, (SELECT json FROM records WHERE run = id ORDER BY seq LIMIT 1), "
+                        "(SELECT json FROM records WHERE run = id ORDER BY seq DESC LIMIT 1), (SELECT count(*) FROM records WHERE run = id) "
+                        "FROM runs ORDER BY created DESC, rowid DESC",
+                        NULL);
+    struct store_run *runs = arena_array(a, struct store_run, (n > 0 ? n : 0) + 1);
+    int64_t k = 0;
+    int rc = SQLITE_ROW;
     while (st && k < n && (rc = sqlite3_step(st)) == SQLITE_ROW) {
         const char *text[3];
         for (int i = 0; i < 3; i++)
             text[i] = sqlite3_column_text(st, i) ? arena_strdup(a, (const char *)sqlite3_column_text(st, i)) : NULL;
         runs[k++] = (struct store_run){.id = text[0], .summary = text[1], .last = text[2], .records = sqlite3_column_int64(st, 3)};
     }
-    const bool ok = st && (rc == SQLITE_DONE || rc == SQLITE_ROW);
-    if (!ok)
-        fail(s, err, "cannot read the journal");
-    sqlite3_finalize(st);
     *ret = runs;
-    *ret_n = k;
+    *ret_n = (size_t)k;
+    const bool ok = st && (rc == SQLITE_ROW || rc == SQLITE_DONE);
+    sqlite3_finalize(st);
+    return ok;
+}
+
+static bool sqlite_runs(struct store *store, struct arena *a, struct store_run **ret, size_t *ret_n, struct err *err) {
+    struct sqlite *s = (struct sqlite *)store;
+    pthread_mutex_lock(&s->lock);
+    const bool ok = read_runs(s, a, ret, ret_n) || fail(s, err, "cannot read the journal");
+    pthread_mutex_unlock(&s->lock);
     return ok;
 }
 
@@ -226,6 +269,7 @@ static void sqlite_close_store(struct store *store) {
         b = next;
     }
     sqlite3_close(s->db);
+    pthread_mutex_destroy(&s->lock);
 }
 
 static const struct store_ops ops = {
@@ -242,61 +286,99 @@ static void make_folder(struct arena *a, const char *path) {
     }
 }
 
-static bool set_up(struct sqlite *s, bool read_only, struct err *err) {
+/* Another process that opens the file at the same moment makes the change of mode fail at once, whatever the busy timeout is. */
+static bool set_wal(struct sqlite *s) {
+    for (int i = 0; i < wal_tries; i++) {
+        if (exec(s, "PRAGMA journal_mode = WAL"))
+            return true;
+        if ((sqlite3_errcode(s->db) & 0xff) != SQLITE_BUSY)
+            return false;
+        sqlite3_sleep(busy_ms / wal_tries);
+    }
+    return false;
+}
+
+static bool make_tables(struct sqlite *s) {
+    return exec(s, "BEGIN IMMEDIATE;"
+                   "CREATE TABLE IF NOT EXISTS runs (id TEXT PRIMARY KEY, created INTEGER NOT NULL);" /* ms since 1970 */
+                   "CREATE TABLE IF NOT EXISTS records (run TEXT NOT NULL REFERENCES runs (id), seq INTEGER NOT NULL, json TEXT NOT NULL,"
+                   " PRIMARY KEY (run, seq)) WITHOUT ROWID;"
+                   "PRAGMA user_version = 1;"
+                   "COMMIT");
+}
+
+static bool refuse(struct sqlite *s, struct err *err, const char *what, const char *hint) {
+    struct diag *d = err_add(err, mark_none(), "journal", "the journal %s %s", s->store.url, what);
+    diag_hint(err, d, "%s", hint);
+    return false;
+}
+
+/* *ret_empty: nothing was ever written there. */
+static bool set_up(struct sqlite *s, bool read_only, bool *ret_empty, struct err *err) {
     sqlite3_busy_timeout(s->db, busy_ms);
-    sqlite3_extended_result_codes(s->db, 0);
-    sqlite3_stmt *st = prepare(s, "PRAGMA user_version", NULL);
-    if (!st || sqlite3_step(st) != SQLITE_ROW) {
-        const bool ok = fail(s, err, "cannot read the journal");
-        sqlite3_finalize(st);
-        return ok;
-    }
-    const int version = sqlite3_column_int(st, 0);
-    sqlite3_finalize(st);
+    /* in this order: another process may be setting it up, and does both at once */
+    const int64_t tables = count(s, "SELECT count(*) FROM sqlite_master", NULL);
+    const int64_t version = tables < 0 ? -1 : count(s, "PRAGMA user_version", NULL);
+    if (version < 0)
+        return fail(s, err, read_only ? "cannot read the journal" : "cannot open the journal");
     if (version > format) {
-        struct diag *d = err_add(err, mark_none(), "journal", "the journal %s has the format %d, and this program knows up to %d", s->store.url, version, format);
-        diag_hint(err, d, "use the version of the program that wrote it, or a newer one");
-        return false;
+        char what[80];
+        snprintf(what, sizeof what, "has the format %lld, and this program knows up to %d", (long long)version, format);
+        return refuse(s, err, what, "use the version of the program that wrote it, or a newer one");
     }
+    if (version == 0 && tables > 0)
+        return refuse(s, err, "is a database of something else", "name another file with --store");
+    *ret_empty = version == 0;
     if (read_only)
         return true;
-    if (!exec(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON") ||
-        !exec(s, "BEGIN IMMEDIATE;"
-                 "CREATE TABLE IF NOT EXISTS runs (id TEXT PRIMARY KEY, created INTEGER NOT NULL);"
-                 "CREATE TABLE IF NOT EXISTS records (run TEXT NOT NULL REFERENCES runs (id), seq INTEGER NOT NULL, json TEXT NOT NULL,"
-                 " PRIMARY KEY (run, seq)) WITHOUT ROWID;"
-                 "PRAGMA user_version = 1;"
-                 "COMMIT"))
+    if (!set_wal(s) || !exec(s, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON") || (version < format && !make_tables(s)))
         return fail(s, err, "cannot set up the journal");
     return true;
 }
 
+/* Made before SQLite would make it with other rights. */
+static bool make_file(const char *path) {
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return false;
+    close(fd);
+    return true;
+}
+
 bool sqlite_open(struct arena *a, struct loop *loop, const char *path, const char *url, bool read_only, struct store **ret, struct err *err) {
-    const bool memory = !strcmp(path, ":memory:");
+    const bool memory = !strcmp(path, ":memory:") || !strcmp(path, "file::memory:");
     if (read_only && (memory || access(path, F_OK))) {
         *ret = NULL;
         return true;
     }
     if (!memory && !read_only) {
         make_folder(a, path);
-        const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600); /* before SQLite would make it with other rights */
-        if (fd >= 0)
-            close(fd);
+        if (!make_file(path)) {
+            struct diag *d = err_add(err, mark_none(), "journal", "cannot open the journal %s: %s", url, strerror(errno));
+            diag_hint(err, d, "it cannot be written here: name another one with --store");
+            return false;
+        }
     }
     struct sqlite *s = arena_new_of(a, struct sqlite);
     *s = (struct sqlite){.store = {.ops = &ops, .url = url}, .loop = loop};
     s->waiting_end = &s->waiting;
-    const int flags = (read_only ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) | SQLITE_OPEN_FULLMUTEX;
-    int rc = sqlite3_open_v2(path, &s->db, flags, NULL);
-    if (rc != SQLITE_OK && read_only) { /* a read-only file system, where a WAL without its index cannot be read otherwise */
-        sqlite3_close(s->db);
-        rc = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_FULLMUTEX, NULL);
-    }
-    if (rc != SQLITE_OK || !set_up(s, read_only, err)) {
+    pthread_mutex_init(&s->lock, NULL);
+    /* reading a WAL that nobody has open needs its index, which only a writer may make; SQLite falls back by itself where it may not write */
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX | (memory ? SQLITE_OPEN_CREATE : 0);
+    const int rc = sqlite3_open_v2(memory ? ":memory:" : path, &s->db, flags, NULL);
+    bool empty = false;
+    if (rc != SQLITE_OK || !set_up(s, read_only, &empty, err)) {
         if (rc != SQLITE_OK)
             fail(s, err, "cannot open the journal");
         sqlite3_close(s->db);
+        pthread_mutex_destroy(&s->lock);
         return false;
+    }
+    if (read_only && empty) {
+        sqlite3_close(s->db);
+        pthread_mutex_destroy(&s->lock);
+        *ret = NULL;
+        return true;
     }
     *ret = &s->store;
     return true;

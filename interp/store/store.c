@@ -20,8 +20,8 @@ static bool open_any(struct arena *a, struct loop *loop, const char *url, bool r
             return schemes[i].open(a, loop, url + n, arena_strdup(a, url), read_only, ret, err);
     }
     struct diag *d = err_add(err, at, "unknown-store", "'%s' is no journal", url);
+    diag_accepted(err, d, arena_strndup(err->arena, url, strcspn(url, ":") + 1), names, nschemes);
     diag_hint(err, d, "write it as in sqlite:journal.db");
-    diag_accepted(err, d, url, names, nschemes);
     return false;
 }
 
