@@ -34,6 +34,15 @@ refused() {
 	refused run
 }
 
+@test "the manager beside the operator is cut off and names no leader, but the others have their quorum: run" {
+	"$lab" cut node1
+	until_ 60 no_quorum node1
+	quorate_as run run swarm/recover-quorum --yes --attest node1,node2,node3 "${quick[@]}"
+	"$lab" heal node1
+	refused run
+	until_ 60 one_leader
+}
+
 @test "a manager is lost, but not the quorum: plan, right after the power cut of the leader" {
 	"$lab" kill "$(docker_on node1 node ls --format '{{.Hostname}} {{.ManagerStatus}}' | awk '$2 == "Leader" { print $1 }')"
 	quorate_as plan plan swarm/recover-quorum "${quick[@]}"
