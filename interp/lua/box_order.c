@@ -217,8 +217,8 @@ static int f_copy(lua_State *L) {
         lua_settop(L, 1);
         return 1;
     }
-    target(L);
-    walk_clone(L, lua_gettop(L), false); /* what is not known stays in it as a symbol: the copy is there to be changed and handed back */
+    bool view = target(L);
+    walk_clone(L, lua_gettop(L), view);
     return 1;
 }
 

@@ -11,6 +11,11 @@ enum { max_depth = 64, max_nodes = 1000000, deepest = 4000 };
 
 /* --- copy --- */
 
+static bool is_unobserved(lua_State *L, int idx) {
+    bool unobserved = false;
+    return opaque_text(L, idx, &unobserved) && unobserved;
+}
+
 static void clone(lua_State *L, int idx, bool reading, int depth) {
     if (depth > (box_of(L)->trusted ? deepest : max_depth))
         luaL_error(L, "a table is nested deeper than %d levels, or contains itself", max_depth);
@@ -27,7 +32,7 @@ static void clone(lua_State *L, int idx, bool reading, int depth) {
             clone(L, lua_gettop(L), true, depth + 1);
             lua_replace(L, -3);
             lua_pop(L, 1);
-        } else if (reading)
+        } else if (reading && !is_unobserved(L, -1)) /* what could not be observed stays in the copy, as it was; what is unknown is read */
             opaque_raise(L, -1);
         lua_rawset(L, to);
     }
