@@ -21,7 +21,7 @@
 struct lab {
     struct arena *a;
     struct err *err;
-    struct loop *loop;
+    struct loop *loop, *inherited; /* a child has a loop of its own */
     char dir[64], path[128], url[160];
     int confirmed, refused;
     char message[600];
@@ -65,6 +65,11 @@ static const char *errors(struct lab *lab) {
 static void assert_has(const char *text, const char *words) {
     if (!strstr(text, words))
         fail_msg("'%s' is not in:\n%s", words, text);
+}
+
+static void child_loop(struct lab *lab) {
+    lab->inherited = lab->loop;
+    lab->loop = loop_new(clock_system());
 }
 
 static struct store *open_store(struct lab *lab) {
@@ -279,9 +284,7 @@ static void a_rehearsal_keeps_its_journal_in_memory(void **state) {
 /* ---- several processes ---- */
 
 static void child_writes(struct lab *lab, const char *run) {
-    struct loop *loop = loop_new(clock_system());
-    loop_free(lab->loop);
-    lab->loop = loop;
+    child_loop(lab);
     struct store *s = with_run(lab, run);
     for (int i = 0; i < 50; i++) {
         append(lab, s, run, arena_printf(lab->a, "\"%s%d\"", run, i), NULL);
@@ -323,7 +326,7 @@ static void what_was_confirmed_survives_a_kill(void **state) {
     const pid_t pid = fork();
     assert_true(pid >= 0);
     if (!pid) {
-        lab->loop = loop_new(clock_system());
+        child_loop(lab);
         struct store *s = with_run(lab, "r");
         append(lab, s, "r", "1", "2");
         settle(lab, 1);
@@ -342,7 +345,7 @@ static void a_full_disk_is_told_with_the_path_and_what_to_do(void **state) {
     const pid_t pid = fork();
     assert_true(pid >= 0);
     if (!pid) {
-        lab->loop = loop_new(clock_system());
+        child_loop(lab);
         struct store *s = with_run(lab, "r");
         append(lab, s, "r", "1", NULL);
         settle(lab, 1);

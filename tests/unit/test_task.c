@@ -4,6 +4,7 @@
 #include "task/task.h"
 
 #include <stdio.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 struct lab {
@@ -188,7 +189,7 @@ static void an_endless_loop_hits_the_limit(void **state) {
 
 static void a_script_that_eats_memory_is_ended(void **state) {
     struct lab *lab = *state;
-    act(lab, "local t = {}\nfor i = 1, 1000000 do t[i] = string.rep('x', 100000) .. i end");
+    act(lab, "local s = 'x'\nwhile true do s = s .. s end");
     assert_int_equal(lab->outcome, TASK_FAILED);
     assert_has(lab->message, "memory");
 }
@@ -471,7 +472,16 @@ static void a_scripts_own_judgement_stands(void **state) {
 
 /* ---- commands and files ---- */
 
+/* valgrind does not know the call by which the end of a process is waited for. */
+static void needs_processes(void) {
+    const int fd = pidfd_open(getpid(), 0);
+    if (fd < 0)
+        skip();
+    close(fd);
+}
+
 static void a_command_gives_what_it_printed(void **state) {
+    needs_processes();
     struct lab *lab = *state;
     act(lab, "local r = ctx.exec{ argv = { 'sh', '-c', 'cat; echo $X >&2; exit 3' }, stdin = 'in', env = { X = 'y' } }\n"
              "return { r.ok, r.status, r.stdout, r.stderr, r.message }");
@@ -486,6 +496,7 @@ static void a_command_that_cannot_be_started_is_told(void **state) {
 }
 
 static void a_command_that_takes_too_long_is_ended(void **state) {
+    needs_processes();
     act(*state, "local r = ctx.exec{ argv = { 'sleep', '100' }, timeout = 0.05 } return { r.ok, r.failure }");
     assert_value(*state, "[false,\"timeout\"]");
 }
