@@ -26,6 +26,7 @@ struct lab {
     int confirmed, refused;
     char message[600];
     char order[64]; /* of the confirmations */
+    size_t norder;
 };
 
 static int setup(void **state) {
@@ -142,13 +143,13 @@ static void records_come_back_in_the_order_of_the_calls(void **state) {
 static void on_first(void *ud, bool ok, const char *message) {
     struct lab *lab = ud;
     on_done(ud, ok, message);
-    strcat(lab->order, "1");
+    lab->order[lab->norder++] = '1';
 }
 
 static void on_second(void *ud, bool ok, const char *message) {
     struct lab *lab = ud;
     on_done(ud, ok, message);
-    strcat(lab->order, "2");
+    lab->order[lab->norder++] = '2';
 }
 
 static void confirmations_come_in_the_order_of_the_calls(void **state) {
