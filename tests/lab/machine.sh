@@ -23,7 +23,7 @@ machine_preflight() {
 	for tool in dockerd docker ip iptables sshd ssh openssl busybox nsenter unshare flock; do
 		command -v $tool >/dev/null || die "$tool is missing; apt-get install \$(lab deps)"
 	done
-	[[ $net =~ ^[0-9]+$ ]] && ((net <= 255)) || die "QUORATE_LAB_NET: '$net' is no octet"
+	[[ $net =~ ^(0|[1-9][0-9]{0,2})$ && $net -le 255 ]] || die "QUORATE_LAB_NET: '$net' is no octet"
 	# A unix socket's path ends at 108 bytes, and the folder is written into YAML and ssh_config as it is.
 	[[ $home =~ ^/[A-Za-z0-9._/-]{1,80}$ ]] || die "QUORATE_LAB: '$home' is not a short, plain, absolute path"
 	[[ -e $home/.lab || -z $(ls -A "$home" 2>/dev/null) ]] || die "$home is not empty and not a lab's"
@@ -91,12 +91,9 @@ machine_init() {
 
 # When PID 1 dies, the kernel kills all the others, containers too; `unshare`, its parent, ends when the last is gone.
 machine_kill() {
-	local pids
-	pids=$(machine_init "$1")
-	[[ -z $pids ]] || kill -9 $pids 2>/dev/null || true
-	within 10 machine_down "$1" || pids=$(machine_pids "$1")
+	machine_init "$1" | xargs -r kill -9 2>/dev/null || true
 	# A machine that a crash caught before it had a PID 1.
-	machine_down "$1" || kill -9 $pids 2>/dev/null || true
+	within 10 machine_down "$1" || machine_pids "$1" | xargs -r kill -9 2>/dev/null || true
 	within 10 machine_down "$1" || die "$1 does not die: $(machine_pids "$1")"
 	cgroups_remove "$lab/$1"
 }
