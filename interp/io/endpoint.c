@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char default_socket[] = "/var/run/docker.sock";
 
@@ -80,12 +81,16 @@ bool endpoint_parse(struct arena *a, const char *url, struct endpoint *ret, cons
             rest = at + 1;
         }
         if (e.user && (!*e.user || *e.user == '-')) {
-            *why = "its user is empty";
+            *why = "its user is empty or begins with '-'";
             return false;
         }
         if (!host_port(a, rest, n, &e, why))
             return false;
         e.path = slash && slash[1] ? arena_strdup(a, slash) : default_socket;
+        if (strchr(e.path, ':')) { /* ssh -L would take it for a separator */
+            *why = "the path of its socket has a ':'";
+            return false;
+        }
     } else {
         *why = "it begins with none of unix://, tcp:// and ssh://";
         return false;
@@ -118,20 +123,25 @@ size_t endpoint_ssh_words(const struct endpoint *e, struct arena *a, const char 
     return k;
 }
 
+/* The last line says what is wrong, as "ssh: connect to host …" or "user@host: Permission denied (publickey)." */
+static void ssh_says(void *ud, bool is_err, const char *line, size_t len) {
+    struct endpoint *e = ud;
+    while (len && isspace((unsigned char)line[len - 1]))
+        len--;
+    if (is_err && len)
+        snprintf(e->said, sizeof e->said, "%.*s", (int)len, line);
+}
+
 static void ssh_ended(void *ud, const struct process_result *r) {
     struct endpoint *e = ud;
     e->ssh = NULL;
     e->ended = true;
-    size_t n = r->err.len;
-    while (n && (r->err.data[n - 1] == '\n' || r->err.data[n - 1] == '\r'))
-        n--;
-    size_t from = n; /* the last line says it */
-    while (from && r->err.data[from - 1] != '\n')
-        from--;
     if (r->error)
         snprintf(e->why, sizeof e->why, "ssh could not be started: %s", r->error);
-    else if (n)
-        snprintf(e->why, sizeof e->why, "ssh: %.*s", (int)(n - from), r->err.data + from);
+    else if (*e->said)
+        snprintf(e->why, sizeof e->why, "%s%s", strncmp(e->said, "ssh: ", 5) ? "ssh: " : "", e->said);
+    else if (r->signal)
+        snprintf(e->why, sizeof e->why, "ssh was ended by signal %d", r->signal);
     else
         snprintf(e->why, sizeof e->why, "ssh ended with status %d", r->exit_status);
 }
@@ -140,18 +150,28 @@ void endpoint_forward(struct endpoint *e, struct loop *l, struct arena *a, const
     if (e->ssh)
         return;
     const char **words;
-    size_t k = endpoint_ssh_words(e, a, ssh_config, 8, &words);
+    size_t k = endpoint_ssh_words(e, a, ssh_config, 12, &words);
     words[k++] = "-N";
     words[k++] = "-o";
     words[k++] = "ExitOnForwardFailure=yes";
     words[k++] = "-o";
     words[k++] = "StreamLocalBindUnlink=yes";
+    words[k++] = "-o";
+    words[k++] = "ControlPath=none"; /* a shared connection would keep the forward when we are gone */
     words[k++] = "-L";
     words[k++] = arena_printf(a, "%s:%s", local, e->path);
     words[k++] = e->host;
     e->local = local;
     e->ended = false;
-    e->why[0] = 0;
-    const struct process_spec spec = {.argv = words, .grace_ms = 1000, .done = ssh_ended, .ud = e};
+    e->said[0] = e->why[0] = 0;
+    const struct process_spec spec = {.argv = words, .max_output = 4096, .line = ssh_says, .done = ssh_ended, .ud = e};
     e->ssh = process_start(l, &spec);
+}
+
+void endpoint_close(struct endpoint *e) {
+    if (e->ssh)
+        process_drop(e->ssh);
+    e->ssh = NULL;
+    if (e->local)
+        unlink(e->local);
 }

@@ -18,12 +18,15 @@ struct endpoint {
     struct process *ssh;
     const char *local;  /* the forwarded socket */
     bool ended;         /* ssh has ended; why is set */
-    char why[256];
+    char said[256];     /* its last line on stderr, or "" */
+    char why[320];
 };
 
 bool endpoint_parse(struct arena *a, const char *url, struct endpoint *ret, const char **why);
-/* Starts `ssh -N -L`, unless it runs. The socket is ready when something answers on it. */
+/* Starts `ssh -N -L`, unless it runs. The socket is there once ssh is through. */
 void endpoint_forward(struct endpoint *e, struct loop *l, struct arena *a, const char *local, const char *ssh_config);
+/* Ends ssh at once, if it runs, and removes the socket. */
+void endpoint_close(struct endpoint *e);
 /* ssh and its options up to the destination, ended by NULL; room for more behind. */
 size_t endpoint_ssh_words(const struct endpoint *e, struct arena *a, const char *ssh_config, size_t room, const char ***ret);
 

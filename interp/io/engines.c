@@ -1,63 +1,52 @@
 #include "io/engines.h"
 
 #include "base/map.h"
-#include "io/endpoint.h"
+#include "io/way.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum { our_major = 1, our_minor = 41 };
-static const int64_t default_timeout_ms = 30 * 1000, ping_ms = 5 * 1000, ssh_ready_ms = 15 * 1000, ssh_look_ms = 100;
+static const int64_t default_timeout_ms = 30 * 1000;
 
 struct engine_request {
-    struct engines *engines;
     struct node *node;
-    struct engine_request *next, *prev; /* all of them */
+    struct engine_request *next, *prev; /* of the node */
     char *method, *path, *body;
     int64_t deadline;
     void (*done)(void *ud, const struct http_result *r);
     void *ud;
     struct http_request *http; /* under way */
-    uint64_t timer;            /* of the deadline while a way in is looked for, or of a cancellation */
-    bool waiting, retried, cancelled;
+    size_t endpoint;           /* by which it went */
+    uint64_t timer;            /* of the deadline while a way in is looked for, or of an end without any */
+    bool waiting, failing, retried, cancelled;
 };
 
 struct node {
     struct engines *engines;
     const char *name;
-    struct endpoint *endpoints;
-    size_t n;
-    const char *ca, *cert, *key, *ssh_config;
-    bool insecure;
-    /* the way in */
-    size_t current;    /* n: none yet */
-    char version[16];  /* "v1.41" */
-    bool finding;
-    size_t trying;
-    int64_t try_until; /* of the endpoint that is tried */
-    struct buf why;    /* of each endpoint that did not answer */
-    enum http_failure failure;
+    struct way way;
+    struct engine_request *requests;
 };
 
 struct engines {
     struct loop *loop;
     struct http *http;
     struct arena *arena;
-    const char *runtime_dir;
-    bool dir_made;
+    struct way_folder folder;
     struct map *nodes;
-    struct engine_request *all;
+    struct node nowhere; /* for calls to a node that is not there */
 };
+
+static void on_settled(void *ud);
 
 /* ---- the inventory ---- */
 
 struct engines *engines_new(struct loop *l, struct http *h, const char *runtime_dir) {
     struct arena *a = arena_new();
     struct engines *e = arena_new_of(a, struct engines);
-    *e = (struct engines){.loop = l, .http = h, .arena = a, .runtime_dir = arena_strdup(a, runtime_dir), .nodes = map_new(a)};
+    *e = (struct engines){.loop = l, .http = h, .arena = a, .folder = {.path = arena_strdup(a, runtime_dir)}, .nodes = map_new(a)};
+    e->nowhere.engines = e;
     return e;
 }
 
@@ -67,19 +56,21 @@ static const char *kept(struct engines *e, const char *s) {
 
 void engines_add(struct engines *e, const struct engine_spec *spec) {
     struct node *n = arena_new_of(e->arena, struct node);
-    *n = (struct node){.engines = e, .name = arena_strdup(e->arena, spec->name), .ca = kept(e, spec->ca), .cert = kept(e, spec->cert),
-                       .key = kept(e, spec->key), .ssh_config = kept(e, spec->ssh_config), .insecure = spec->insecure};
-    buf_init(&n->why, 0);
+    *n = (struct node){.engines = e, .name = arena_strdup(e->arena, spec->name)};
+    struct way *w = &n->way;
+    *w = (struct way){.loop = e->loop, .http = e->http, .arena = e->arena, .folder = &e->folder, .ca = kept(e, spec->ca),
+                      .cert = kept(e, spec->cert), .key = kept(e, spec->key), .ssh_config = kept(e, spec->ssh_config),
+                      .insecure = spec->insecure, .settled = on_settled, .ud = n};
     size_t count = 0;
     while (spec->endpoints && spec->endpoints[count])
         count++;
-    n->endpoints = arena_array(e->arena, struct endpoint, count + 1);
+    w->endpoints = arena_array(e->arena, struct endpoint, count + 1);
     for (size_t i = 0; i < count; i++) {
-        const char *why;
-        if (endpoint_parse(e->arena, spec->endpoints[i], &n->endpoints[n->n], &why))
-            n->n++;
+        const char *why; /* was told when the site was checked */
+        if (endpoint_parse(e->arena, spec->endpoints[i], &w->endpoints[w->n], &why))
+            w->n++;
     }
-    n->current = n->n;
+    way_init(w);
     map_put(e->nodes, n->name, n);
 }
 
@@ -111,10 +102,10 @@ bool engines_check_url(const char *url, const char **why) {
 /* ---- requests ---- */
 
 static void request_free(struct engine_request *r) {
-    *(r->prev ? &r->prev->next : &r->engines->all) = r->next;
+    *(r->prev ? &r->prev->next : &r->node->requests) = r->next;
     if (r->next)
         r->next->prev = r->prev;
-    loop_timer_stop(r->engines->loop, r->timer);
+    loop_timer_stop(r->node->engines->loop, r->timer);
     free(r->method);
     free(r->path);
     free(r->body);
@@ -127,91 +118,109 @@ static void request_fail(struct engine_request *r, enum http_failure failure, co
     request_free(r);
 }
 
-static void find_way(struct node *n);
-
-static bool has_tls(const struct node *n) {
-    return n->ca || n->cert || n->insecure;
-}
-
-/* The URL and the socket by which an endpoint is spoken to. */
-static const char *base_url(struct arena *a, const struct node *n, const struct endpoint *e, const char **ret_socket) {
-    *ret_socket = e->kind == ENDPOINT_UNIX ? e->path : e->kind == ENDPOINT_SSH ? e->local : NULL;
-    if (e->kind != ENDPOINT_TCP)
-        return "http://engine";
-    const bool v6 = strchr(e->host, ':') != NULL;
-    return arena_printf(a, "%s://%s%s%s:%s", has_tls(n) ? "https" : "http", v6 ? "[" : "", e->host, v6 ? "]" : "", e->port);
-}
-
 static void request_wait(struct engine_request *r);
 
 static void on_answer(void *ud, const struct http_result *result) {
     struct engine_request *r = ud;
-    struct node *n = r->node;
+    const enum http_failure f = result->failure;
     r->http = NULL;
-    const bool no_way = !result->sent && (result->failure == HTTP_CONNECT || result->failure == HTTP_TLS || result->failure == HTTP_RESOLVE ||
-                                          result->failure == HTTP_BROKEN || result->failure == HTTP_TIMEOUT);
-    if (no_way) {
-        n->current = n->n; /* looked for again, once for this call */
-        if (!r->retried && !r->cancelled && loop_now(r->engines->loop) < r->deadline) {
-            r->retried = true;
-            request_wait(r);
-            return;
-        }
+    const bool broken = f == HTTP_CONNECT || f == HTTP_TLS || f == HTTP_RESOLVE || f == HTTP_BROKEN || f == HTTP_TIMEOUT;
+    if (broken)
+        way_lost(&r->node->way, r->endpoint);
+    if (broken && !result->sent && !r->retried && loop_now(r->node->engines->loop) < r->deadline) {
+        r->retried = true; /* nothing has reached the engine, so another way may be tried */
+        request_wait(r);
+        return;
     }
     r->done(r->ud, result);
     request_free(r);
 }
 
 static void request_send(struct engine_request *r) {
-    struct node *n = r->node;
-    struct engines *e = r->engines;
-    const struct endpoint *ep = &n->endpoints[n->current];
+    const struct way *w = &r->node->way;
+    struct engines *e = r->node->engines;
     r->waiting = false;
+    r->endpoint = w->current;
     loop_timer_stop(e->loop, r->timer);
     r->timer = 0;
     struct arena *a = arena_new();
     static const char *const json[] = {"Content-Type: application/json", NULL};
-    const char *socket;
-    const char *base = base_url(a, n, ep, &socket);
     const int64_t left = r->deadline - loop_now(e->loop);
-    const struct http_spec spec = {.method = r->method, .url = arena_printf(a, "%s/%s%s", base, n->version, r->path), .unix_socket = socket,
-                                   .headers = r->body ? json : NULL, .body = r->body, .len = r->body ? strlen(r->body) : 0,
-                                   .ca = n->ca, .cert = n->cert, .key = n->key, .insecure = n->insecure, .timeout_ms = left > 1 ? left : 1,
-                                   .done = on_answer, .ud = r};
+    struct http_spec spec = {.method = r->method, .headers = r->body ? json : NULL, .body = r->body, .len = r->body ? strlen(r->body) : 0,
+                             .timeout_ms = left > 1 ? left : 1, .done = on_answer, .ud = r};
+    way_address(w, r->path, a, &spec);
     r->http = http_start(e->http, &spec);
     arena_free(a);
 }
 
 static void on_deadline(void *ud) {
     struct engine_request *r = ud;
+    struct buf story = BUF_INIT, message = BUF_INIT;
     r->timer = 0;
-    request_fail(r, r->cancelled ? HTTP_CANCELLED : HTTP_TIMEOUT, r->cancelled ? "cancelled" : "no way to the engine was found in time");
+    way_story(&r->node->way, &story);
+    buf_printf(&message, "no way to the engine was found in time: %s", story.data);
+    request_fail(r, HTTP_TIMEOUT, message.data);
+    buf_done(&story);
+    buf_done(&message);
 }
 
 static void request_wait(struct engine_request *r) {
-    const int64_t left = r->deadline - loop_now(r->engines->loop);
+    struct node *n = r->node;
+    const int64_t left = r->deadline - loop_now(n->engines->loop);
     r->waiting = true;
-    r->timer = loop_timer(r->engines->loop, left > 0 ? left : 0, on_deadline, r);
-    find_way(r->node);
+    r->timer = loop_timer(n->engines->loop, left > 0 ? left : 0, on_deadline, r);
+    way_find(&n->way);
 }
 
-static void on_unknown_node(void *ud) {
+/* The search for a node's way has ended, for all that wait. A callback may start and cancel other requests, also of this node. */
+static void on_settled(void *ud) {
+    struct node *n = ud;
+    if (way_ready(&n->way)) {
+        for (struct engine_request *r = n->requests; r; r = r->next)
+            if (r->waiting)
+                request_send(r);
+        return;
+    }
+    char *why = mem_strdup(n->way.why.data);
+    const enum http_failure failure = n->way.failure;
+    for (struct engine_request *r = n->requests; r; r = r->next) {
+        r->failing |= r->waiting;
+        r->waiting = false;
+    }
+    for (struct engine_request *r = n->requests; r;) {
+        if (!r->failing) {
+            r = r->next;
+            continue;
+        }
+        request_fail(r, failure, why);
+        r = n->requests;
+    }
+    free(why);
+}
+
+static void on_no_way(void *ud) {
     struct engine_request *r = ud;
     r->timer = 0;
-    request_fail(r, r->cancelled ? HTTP_CANCELLED : HTTP_CONNECT, r->node ? "the site names no way to its engine" : "there is no such node");
+    if (r->cancelled)
+        request_fail(r, HTTP_CANCELLED, "cancelled");
+    else
+        request_fail(r, HTTP_CONNECT, r->node->name ? "the site names no way to its engine" : "there is no such node");
 }
 
 struct engine_request *engines_call(struct engines *e, const struct engine_call *call) {
+    struct node *n = map_get(e->nodes, call->node);
+    if (!n)
+        n = &e->nowhere;
     struct engine_request *r = mem_alloc(sizeof *r);
-    *r = (struct engine_request){.engines = e, .node = map_get(e->nodes, call->node), .next = e->all, .method = mem_strdup(call->method),
-                                 .path = mem_strdup(call->path), .body = call->body ? mem_strdup(call->body) : NULL, .done = call->done, .ud = call->ud};
+    *r = (struct engine_request){.node = n, .next = n->requests, .method = mem_strdup(call->method), .path = mem_strdup(call->path),
+                                 .body = call->body ? mem_strdup(call->body) : NULL, .done = call->done, .ud = call->ud};
     r->deadline = loop_now(e->loop) + (call->timeout_ms > 0 ? call->timeout_ms : default_timeout_ms);
-    if (e->all)
-        e->all->prev = r;
-    e->all = r;
-    if (!r->node || !r->node->n)
-        r->timer = loop_timer(e->loop, 0, on_unknown_node, r);
-    else if (r->node->current < r->node->n)
+    if (n->requests)
+        n->requests->prev = r;
+    n->requests = r;
+    if (!n->way.n)
+        r->timer = loop_timer(e->loop, 0, on_no_way, r);
+    else if (way_ready(&n->way))
         request_send(r);
     else
         request_wait(r);
@@ -219,131 +228,25 @@ struct engine_request *engines_call(struct engines *e, const struct engine_call 
 }
 
 void engines_cancel(struct engine_request *r) {
+    if (r->cancelled)
+        return;
     r->cancelled = true;
     if (r->http) {
         http_cancel(r->http);
         return;
     }
-    r->waiting = false;
-    loop_timer_stop(r->engines->loop, r->timer);
-    r->timer = loop_timer(r->engines->loop, 0, on_deadline, r);
-}
-
-/* ---- finding a way in: one endpoint after the other, once for all that wait ---- */
-
-static void try_endpoint(struct node *n);
-
-static void negotiate(struct node *n, const char *theirs) {
-    int major = our_major, minor = our_minor;
-    if (!theirs || sscanf(theirs, "%d.%d", &major, &minor) != 2 || major != our_major || minor > our_minor)
-        minor = our_minor;
-    snprintf(n->version, sizeof n->version, "v%d.%d", our_major, minor);
-}
-
-static void found(struct node *n) {
-    n->finding = false;
-    n->current = n->trying;
-    for (struct engine_request *r = n->engines->all, *next; r; r = next) {
-        next = r->next;
-        if (r->node == n && r->waiting)
-            request_send(r);
-    }
-}
-
-static void not_found(struct node *n) {
-    n->finding = false;
-    struct engine_request *r;
-    do { /* a callback may start and stop others */
-        for (r = n->engines->all; r && !(r->node == n && r->waiting); r = r->next) {
-        }
-        if (r) {
-            r->waiting = false;
-            request_fail(r, n->failure, n->why.data);
-        }
-    } while (r && !n->finding);
-}
-
-static void try_next(struct node *n, enum http_failure failure, const char *why) {
-    const struct endpoint *e = &n->endpoints[n->trying];
-    buf_printf(&n->why, "%s%s: %s", n->why.len ? "; " : "", e->url, why);
-    n->failure = failure;
-    if (++n->trying < n->n)
-        try_endpoint(n);
-    else
-        not_found(n);
-}
-
-static void try_again(void *ud);
-
-static void on_ping(void *ud, const struct http_result *r) {
-    struct node *n = ud;
-    struct endpoint *e = &n->endpoints[n->trying];
-    char why[400];
-    if (r->failure == HTTP_OK && r->status == 200) {
-        negotiate(n, r->api_version);
-        found(n);
-        return;
-    }
-    if (e->kind == ENDPOINT_SSH && !e->ended && loop_now(n->engines->loop) < n->try_until) {
-        loop_timer(n->engines->loop, ssh_look_ms, try_again, n); /* the forward is not there yet */
-        return;
-    }
-    if (e->kind == ENDPOINT_SSH && e->ended)
-        snprintf(why, sizeof why, "%s", e->why);
-    else if (r->failure == HTTP_OK)
-        snprintf(why, sizeof why, "GET /_ping answered %ld%s%.*s", r->status, r->len ? ": " : "", (int)(r->len > 200 ? 200 : r->len), r->body);
-    else
-        snprintf(why, sizeof why, "%s", r->message);
-    try_next(n, r->failure == HTTP_OK ? HTTP_BROKEN : r->failure, why);
-}
-
-static void ping(struct node *n) {
-    struct arena *a = arena_new();
-    const struct endpoint *e = &n->endpoints[n->trying];
-    const char *socket;
-    const char *base = base_url(a, n, e, &socket);
-    const struct http_spec spec = {.method = "GET", .url = arena_printf(a, "%s/_ping", base), .unix_socket = socket, .ca = n->ca, .cert = n->cert,
-                                   .key = n->key, .insecure = n->insecure, .timeout_ms = ping_ms, .done = on_ping, .ud = n};
-    http_start(n->engines->http, &spec);
-    arena_free(a);
-}
-
-static void try_again(void *ud) {
-    ping(ud);
-}
-
-static const char *local_socket(struct node *n) {
-    struct engines *e = n->engines;
-    if (!e->dir_made) {
-        mkdir(e->runtime_dir, 0700);
-        e->dir_made = true;
-    }
-    return arena_printf(e->arena, "%s/%s-%zu.sock", e->runtime_dir, n->name, n->trying);
-}
-
-static void try_endpoint(struct node *n) {
-    struct endpoint *e = &n->endpoints[n->trying];
-    n->try_until = loop_now(n->engines->loop) + (e->kind == ENDPOINT_SSH ? ssh_ready_ms : ping_ms);
-    if (e->kind == ENDPOINT_SSH)
-        endpoint_forward(e, n->engines->loop, n->engines->arena, e->local ? e->local : local_socket(n), n->ssh_config);
-    ping(n);
-}
-
-static void find_way(struct node *n) {
-    if (n->finding)
-        return;
-    n->finding = true;
-    n->trying = 0;
-    buf_clear(&n->why);
-    try_endpoint(n);
+    struct loop *l = r->node->engines->loop;
+    r->waiting = r->failing = false;
+    loop_timer_stop(l, r->timer);
+    r->timer = loop_timer(l, 0, on_no_way, r);
 }
 
 /* ---- commands on the node ---- */
 
 static const struct endpoint *shell_endpoint(const struct node *n) {
-    for (size_t i = 0; n && i < n->n; i++)
-        if (n->endpoints[i].kind != ENDPOINT_TCP)
-            return &n->endpoints[i];
+    for (size_t i = 0; n && i < n->way.n; i++)
+        if (n->way.endpoints[i].kind != ENDPOINT_TCP)
+            return &n->way.endpoints[i];
     return NULL;
 }
 
@@ -378,7 +281,7 @@ const char *const *engines_argv(const struct engines *e, const char *node, const
     while (argv[count])
         count++;
     const char **words;
-    size_t k = endpoint_ssh_words(ep, a, n->ssh_config, count + 2, &words);
+    size_t k = endpoint_ssh_words(ep, a, n->way.ssh_config, count + 2, &words);
     words[k++] = ep->host;
     words[k++] = "--";
     for (size_t i = 0; i < count; i++)
@@ -388,28 +291,22 @@ const char *const *engines_argv(const struct engines *e, const char *node, const
 
 /* ---- the end ---- */
 
-static void ignore(void *ud, const struct http_result *r) {
-    (void)ud, (void)r;
+static void drop_requests(struct node *n) { /* whoever asked has gone */
+    while (n->requests) {
+        if (n->requests->http)
+            http_drop(n->requests->http);
+        request_free(n->requests);
+    }
 }
 
 void engines_free(struct engines *e) {
-    for (struct engine_request *r = e->all; r; r = r->next)
-        r->done = ignore; /* whoever asked has gone */
     for (struct map_iter it = map_iter(e->nodes); map_next(&it);) {
         struct node *n = it.value;
-        for (size_t i = 0; i < n->n; i++) {
-            if (n->endpoints[i].ssh)
-                process_cancel(n->endpoints[i].ssh);
-            while (n->endpoints[i].ssh && loop_once(e->loop)) { /* at most its grace of a second */
-            }
-            if (n->endpoints[i].local)
-                unlink(n->endpoints[i].local);
-        }
-        buf_done(&n->why);
+        drop_requests(n);
+        way_close(&n->way);
     }
-    while (e->all)
-        request_free(e->all);
-    if (e->dir_made)
-        rmdir(e->runtime_dir);
+    drop_requests(&e->nowhere);
+    if (e->folder.made)
+        rmdir(e->folder.path);
     arena_free(e->arena);
 }

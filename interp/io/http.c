@@ -2,8 +2,10 @@
 
 #include "base/arena.h"
 
+#include <ctype.h>
 #include <curl/curl.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -155,23 +157,40 @@ static enum http_failure failure_of(const struct http_request *r, CURLcode code)
     }
 }
 
-/* libcurl says "Failed to connect to 10.0.0.1 port 2375 after 0 ms: Couldn't connect to server", and knows the reason apart from it. */
-static const char *message_of(struct http_request *r, CURLcode code, char *text, size_t size) {
-    struct http *h = r->http;
+/* What went wrong, for people. libcurl says "Failed to connect to 10.0.0.1 port 2375 after 0 ms: Couldn't connect to server", and keeps
+ * the reason apart from it. */
+static void message_of(const struct http_request *r, CURLcode code, char *text, size_t size) {
+    const struct http *h = r->http;
+    static const struct {
+        CURLcode code;
+        const char *text;
+    } words[] = {
+        {CURLE_COULDNT_RESOLVE_HOST, "there is no such host"},
+        {CURLE_GOT_NOTHING, "the connection was closed without an answer"},
+        {CURLE_PARTIAL_FILE, "the connection was closed in the middle of the answer"},
+        {CURLE_URL_MALFORMAT, "the URL is malformed"},
+        {CURLE_UNSUPPORTED_PROTOCOL, "the URL begins with neither http:// nor https://"},
+        {CURLE_WEIRD_SERVER_REPLY, "what answers does not speak HTTP"},
+    };
+    const double seconds = (double)(loop_now(h->loop) - r->started) / 1000;
+    double connected = 0;
     long os = 0;
     h->curl.curl_easy_getinfo(r->easy, CURLINFO_OS_ERRNO, &os);
+    h->curl.curl_easy_getinfo(r->easy, CURLINFO_CONNECT_TIME, &connected);
+    snprintf(text, size, "%s", *r->error ? r->error : h->curl.curl_easy_strerror(code));
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (words[i].code == code)
+            snprintf(text, size, "%s", words[i].text);
     if (code == CURLE_COULDNT_CONNECT && os) {
-        snprintf(text, size, "%s", strerror((int)os));
-        text[0] = (char)(text[0] >= 'A' && text[0] <= 'Z' ? text[0] + 32 : text[0]);
-    } else if (code == CURLE_OPERATION_TIMEDOUT) {
-        double connected = 0;
-        h->curl.curl_easy_getinfo(r->easy, CURLINFO_CONNECT_TIME, &connected);
-        snprintf(text, size, connected > 0 ? "connected, but no answer within %.1f s" : "no connection within %.1f s",
-                 (double)(loop_now(h->loop) - r->started) / 1000);
-    } else {
-        snprintf(text, size, "%s", *r->error ? r->error : h->curl.curl_easy_strerror(code));
+        snprintf(text, size, "%s", os == ENOENT ? "there is no such socket" : strerror((int)os));
+        *text = (char)tolower((unsigned char)*text);
     }
-    return text;
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        snprintf(text, size, connected > 0 ? "connected, but no answer within %.1f s" : "no connection within %.1f s", seconds);
+    else if (code == CURLE_WRITE_ERROR && r->body.over)
+        snprintf(text, size, "the answer is longer than %zu bytes", r->body.max);
+    else if (code == CURLE_SSL_CONNECT_ERROR && strstr(text, "wrong version number"))
+        snprintf(text, size, "what answers does not speak TLS");
 }
 
 /* The connection and TLS were there, so the request may have gone out. */
@@ -190,12 +209,9 @@ static void finished(struct http_request *r, CURLcode code) {
         finish(r, HTTP_CANCELLED, "cancelled");
         return;
     }
-    const enum http_failure f = failure_of(r, code);
-    if (f == HTTP_TOO_LARGE)
-        snprintf(text, sizeof text, "the answer is longer than %zu bytes", r->body.max);
-    else if (f != HTTP_OK)
+    if (code != CURLE_OK)
         message_of(r, code, text, sizeof text);
-    finish(r, f, text);
+    finish(r, failure_of(r, code), text);
 }
 
 static void look_for_finished(struct http *h) {
@@ -273,17 +289,19 @@ struct http *http_new(struct loop *l) {
     return h;
 }
 
+void http_drop(struct http_request *r) {
+    if (r->soon)
+        loop_timer_stop(r->http->loop, r->soon);
+    unlink_request(r);
+    request_free(r);
+}
+
 void http_free(struct http *h) {
-    while (h->all) {
-        struct http_request *r = h->all;
-        if (r->soon)
-            loop_timer_stop(h->loop, r->soon);
-        unlink_request(r);
-        request_free(r);
-    }
-    loop_timer_stop(h->loop, h->timer);
+    while (h->all)
+        http_drop(h->all);
     if (h->multi)
         h->curl.curl_multi_cleanup(h->multi);
+    loop_timer_stop(h->loop, h->timer); /* cleaning up may have started it once more */
     /* the library stays loaded: it has registered things of its own with the process */
     free(h);
 }
@@ -348,8 +366,13 @@ static void set_tls(const struct curl *c, CURL *e, const struct http_spec *spec)
 static void set_options(struct http_request *r, const struct http_spec *spec) {
     const struct curl *c = &r->http->curl;
     CURL *e = r->easy;
-    for (size_t i = 0; spec->headers && spec->headers[i]; i++)
+    bool typed = spec->body != NULL;
+    for (size_t i = 0; spec->headers && spec->headers[i]; i++) {
         r->headers = c->curl_slist_append(r->headers, spec->headers[i]);
+        typed |= !strncasecmp(spec->headers[i], "Content-Type:", 13);
+    }
+    if (!typed)
+        r->headers = c->curl_slist_append(r->headers, "Content-Type:"); /* libcurl takes an empty POST for a form; engines refuse that */
     r->headers = c->curl_slist_append(r->headers, "Expect:"); /* no round trip before a body */
     c->curl_easy_setopt(e, CURLOPT_PRIVATE, r);
     c->curl_easy_setopt(e, CURLOPT_URL, spec->url);
@@ -359,6 +382,10 @@ static void set_options(struct http_request *r, const struct http_spec *spec) {
     c->curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
     c->curl_easy_setopt(e, CURLOPT_PROXY, "");
     c->curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    c->curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L); /* giving up does not wait for a resolver that hangs */
+    /* On a kept connection that turns out to be closed, libcurl sends again what may have been carried out already. */
+    const bool repeatable = !strcmp(spec->method, "GET") || !strcmp(spec->method, "HEAD");
+    c->curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, repeatable ? 0L : 1L);
     c->curl_easy_setopt(e, CURLOPT_ERRORBUFFER, r->error);
     c->curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(spec->timeout_ms > 0 ? spec->timeout_ms : default_timeout_ms));
     c->curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)(spec->connect_ms > 0 ? spec->connect_ms : default_connect_ms));
@@ -403,6 +430,8 @@ struct http_request *http_start(struct http *h, const struct http_spec *spec) {
 
 void http_cancel(struct http_request *r) {
     struct http *h = r->http;
+    if (r->cancelled)
+        return;
     r->cancelled = true;
     if (r->easy) { /* taken out of its transfer; told in the next turn */
         r->sent = may_be_sent(r);

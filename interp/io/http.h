@@ -55,6 +55,7 @@ void http_free(struct http *h);
 /* All of spec is copied. Never fails: what goes wrong arrives in done. */
 struct http_request *http_start(struct http *h, const struct http_spec *spec);
 void http_cancel(struct http_request *r); /* done comes with HTTP_CANCELLED */
+void http_drop(struct http_request *r);   /* forgets it; done does not come */
 const char *http_failure_name(enum http_failure f); /* "timeout", "connect", … */
 
 #endif

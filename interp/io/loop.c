@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <uv.h>
 
-/* Timers are kept here and not in libuv, so that a virtual clock can drive them: a heap by time, then by the order of starting. */
+/* Timers are kept here and not in libuv, so that a virtual clock can drive them: a heap by time, then by the order of starting. The id
+ * is the order of starting with the timer's slot in its low bits; the slot says where in the heap it is, so that stopping is cheap. */
+enum { slot_bits = 24 };
 struct timer {
     int64_t due;
     uint64_t id;
@@ -37,12 +39,16 @@ struct loop {
     struct clock *clock;
     bool is_virtual;
     struct timer *heap;
-    size_t n, cap;
-    uint64_t last_id;
+    uint32_t *place;       /* by slot: index in the heap, or anything if the slot is vacant */
+    uint32_t *vacant;      /* slots that were used before */
+    size_t n, cap, nvacant;
+    uint64_t started;      /* timers so far */
     size_t holds;          /* things under way that only others see */
     size_t works;
     struct work *pending;
     struct sig *signals;
+    struct loop_guest *guests;
+    bool closing;
     size_t ran;            /* callbacks since loop_once began */
 };
 
@@ -50,10 +56,19 @@ static bool sooner(const struct timer *a, const struct timer *b) {
     return a->due != b->due ? a->due < b->due : a->id < b->id;
 }
 
+static size_t slot_of(uint64_t id) {
+    return id & ((1u << slot_bits) - 1);
+}
+
+static void put(struct loop *l, size_t i, struct timer t) {
+    l->heap[i] = t;
+    l->place[slot_of(t.id)] = (uint32_t)i;
+}
+
 static void swap(struct loop *l, size_t i, size_t j) {
     const struct timer t = l->heap[i];
-    l->heap[i] = l->heap[j];
-    l->heap[j] = t;
+    put(l, i, l->heap[j]);
+    put(l, j, t);
 }
 
 static void sift_up(struct loop *l, size_t i) {
@@ -75,11 +90,12 @@ static void sift_down(struct loop *l, size_t i) {
 }
 
 static void heap_remove(struct loop *l, size_t i) {
-    l->heap[i] = l->heap[--l->n];
-    if (i < l->n) {
-        sift_up(l, i);
-        sift_down(l, i);
-    }
+    l->vacant[l->nvacant++] = (uint32_t)slot_of(l->heap[i].id);
+    if (i == --l->n)
+        return;
+    put(l, i, l->heap[l->n]);
+    sift_up(l, i);
+    sift_down(l, i);
 }
 
 /* ---- life ---- */
@@ -116,6 +132,12 @@ static void close_handle(uv_handle_t *h, void *ud) {
 }
 
 void loop_free(struct loop *l) {
+    l->closing = true;
+    while (l->guests) {
+        struct loop_guest *g = l->guests;
+        loop_leave(l, g);
+        g->gone(g->ud);
+    }
     for (struct work *w = l->pending; w; w = w->next)
         uv_cancel((uv_req_t *)&w->req);
     uv_walk(&l->uv, close_handle, NULL);
@@ -128,6 +150,8 @@ void loop_free(struct loop *l) {
         free(s);
     }
     free(l->heap);
+    free(l->place);
+    free(l->vacant);
     free(l);
 }
 
@@ -156,31 +180,51 @@ void loop_release(struct loop *l) {
     l->holds--;
 }
 
+void loop_join(struct loop *l, struct loop_guest *g) {
+    g->prev = NULL;
+    g->next = l->guests;
+    if (g->next)
+        g->next->prev = g;
+    l->guests = g;
+}
+
+void loop_leave(struct loop *l, struct loop_guest *g) {
+    *(g->prev ? &g->prev->next : &l->guests) = g->next;
+    if (g->next)
+        g->next->prev = g->prev;
+}
+
 /* ---- timers ---- */
 
 uint64_t loop_timer(struct loop *l, int64_t ms, loop_fn *fn, void *ud) {
     if (l->n == l->cap) {
         l->cap = l->cap ? 2 * l->cap : 64;
+        assert(l->cap <= 1u << slot_bits);
         l->heap = mem_realloc(l->heap, l->cap * sizeof *l->heap);
+        l->place = mem_realloc(l->place, l->cap * sizeof *l->place);
+        l->vacant = mem_realloc(l->vacant, l->cap * sizeof *l->vacant);
     }
-    l->heap[l->n] = (struct timer){.due = loop_now(l) + (ms > 0 ? ms : 0), .id = ++l->last_id, .fn = fn, .ud = ud};
+    const size_t slot = l->nvacant ? l->vacant[--l->nvacant] : l->n; /* used and vacant ones are the first so many */
+    const uint64_t id = ++l->started << slot_bits | slot;
+    put(l, l->n, (struct timer){.due = loop_now(l) + (ms > 0 ? ms : 0), .id = id, .fn = fn, .ud = ud});
     sift_up(l, l->n++);
-    return l->last_id;
+    return id;
 }
 
 void loop_timer_stop(struct loop *l, uint64_t id) {
-    for (size_t i = 0; id && i < l->n; i++)
-        if (l->heap[i].id == id) {
-            heap_remove(l, i);
-            return;
-        }
+    const size_t slot = slot_of(id);
+    if (!id || slot >= l->n + l->nvacant)
+        return;
+    const size_t i = l->place[slot];
+    if (i < l->n && l->heap[i].id == id)
+        heap_remove(l, i);
 }
 
 /* Runs the timers that are due now; those that they start wait for the next turn. */
 static void run_due(struct loop *l) {
     const int64_t now = loop_now(l);
-    const uint64_t last = l->last_id;
-    while (l->n && l->heap[0].due <= now && l->heap[0].id <= last) {
+    const uint64_t last = l->started;
+    while (l->n && l->heap[0].due <= now && l->heap[0].id >> slot_bits <= last) {
         const struct timer t = l->heap[0];
         heap_remove(l, 0);
         l->ran++;
@@ -203,7 +247,7 @@ static void on_work_done(uv_work_t *req, int status) {
         w->next->prev = w->prev;
     l->works--;
     l->ran++;
-    if (status != UV_ECANCELED)
+    if (status != UV_ECANCELED && !l->closing)
         w->done(w->ud);
     free(w);
 }
@@ -241,34 +285,40 @@ void loop_signal(struct loop *l, int signo, loop_signal_fn *fn, void *ud) {
 struct loop_fd {
     uv_poll_t handle;
     struct loop *loop;
+    unsigned events;
     loop_fd_fn *fn;
     void *ud;
 };
-
-static void on_poll(uv_poll_t *h, int status, int events) {
-    struct loop_fd *f = h->data;
-    f->loop->ran++;
-    /* an error counts as readable: whoever reads then learns what it is */
-    f->fn(f->ud, status < 0 ? LOOP_READ | LOOP_WRITE : (unsigned)((events & (UV_READABLE | UV_DISCONNECT) ? LOOP_READ : 0) | (events & UV_WRITABLE ? LOOP_WRITE : 0)));
-}
 
 static int poll_events(unsigned events) {
     return (events & LOOP_READ ? UV_READABLE | UV_DISCONNECT : 0) | (events & LOOP_WRITE ? UV_WRITABLE : 0);
 }
 
+static void on_poll(uv_poll_t *h, int status, int events) {
+    struct loop_fd *f = h->data;
+    unsigned come = (events & (UV_READABLE | UV_DISCONNECT) ? LOOP_READ : 0) | (events & UV_WRITABLE ? LOOP_WRITE : 0);
+    if (status < 0) { /* whoever reads or writes then learns what it is; libuv has stopped watching, our caller has not */
+        come = LOOP_READ | LOOP_WRITE;
+        loop_fd_change(f, f->events);
+    }
+    f->loop->ran++;
+    f->fn(f->ud, come);
+}
+
 struct loop_fd *loop_fd_watch(struct loop *l, int fd, unsigned events, loop_fd_fn *fn, void *ud) {
     struct loop_fd *f = mem_alloc(sizeof *f);
     *f = (struct loop_fd){.loop = l, .fn = fn, .ud = ud};
-    int rc = uv_poll_init(&l->uv, &f->handle, fd);
+    const int rc = uv_poll_init(&l->uv, &f->handle, fd);
     assert(!rc);
     f->handle.data = f;
-    rc = uv_poll_start(&f->handle, poll_events(events), on_poll);
-    assert(!rc);
+    loop_fd_change(f, events);
     return f;
 }
 
 void loop_fd_change(struct loop_fd *f, unsigned events) {
-    uv_poll_start(&f->handle, poll_events(events), on_poll);
+    f->events = events;
+    const int rc = uv_poll_start(&f->handle, poll_events(events), on_poll);
+    assert(!rc);
 }
 
 static void on_poll_closed(uv_handle_t *h) {

@@ -43,6 +43,15 @@ struct loop_fd *loop_fd_watch(struct loop *l, int fd, unsigned events, loop_fd_f
 void loop_fd_change(struct loop_fd *f, unsigned events);
 void loop_fd_stop(struct loop_fd *f); /* NULL is fine; the descriptor stays open, and may be closed right away */
 
+/* What cannot outlive the loop joins it: loop_free calls gone for each that has not left. */
+struct loop_guest {
+    loop_fn *gone;
+    void *ud;
+    struct loop_guest *next, *prev;
+};
+void loop_join(struct loop *l, struct loop_guest *g);
+void loop_leave(struct loop *l, struct loop_guest *g);
+
 /* Marks something as under way that the loop cannot see itself. Balanced. */
 void loop_hold(struct loop *l);
 void loop_release(struct loop *l);

@@ -34,6 +34,8 @@ struct process_spec {
 struct process *process_start(struct loop *l, const struct process_spec *spec);
 /* Starts the ladder; done comes when the process is gone. */
 void process_cancel(struct process *p);
+/* Ends it and its group at once with KILL, waits for that, and forgets it: done does not come. */
+void process_drop(struct process *p);
 int process_pid(const struct process *p); /* 0 if it could not be started */
 
 #endif
