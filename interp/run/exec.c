@@ -171,7 +171,7 @@ static void committed(void *ud, bool ok, const char *message) {
     }
     /* Nothing of this batch is done. Acts that the runner has already go on to their end, and their results are told below. */
     x->broken = true;
-    struct diag *d = err_add(x->err, mark_none(), "journal", "the journal %s could not be written: %s", x->spec->store->url, message);
+    struct diag *d = err_add(x->err, mark_none(), "journal", "%s", message);
     diag_note(x->err, d, "nothing new was begun after it; what was under way was waited for");
     note_unrecorded(x, c->events, c->nevents);
     free(c->events);

@@ -42,7 +42,7 @@ static const char *advice(sqlite3 *db) {
         return "it is damaged, or no journal: move it away, or name another one with --store";
     case SQLITE_FULL:
     case SQLITE_IOERR:
-        return "is the disk full? make room, then resume";
+        return "is the disk full? make room, then look at what has happened";
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
