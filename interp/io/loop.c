@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <uv.h>
 
 /* Timers are kept here and not in libuv, so that a virtual clock can drive them: a heap by time, then by the order of starting. The id
@@ -48,6 +49,8 @@ struct loop {
     struct work *pending;
     struct sig *signals;
     struct loop_guest *guests;
+    struct loop_child *children;
+    bool hears_children;   /* SIGCHLD is watched */
     bool closing;
     size_t ran;            /* callbacks since loop_once began */
 };
@@ -100,8 +103,12 @@ static void heap_remove(struct loop *l, size_t i) {
 
 /* ---- life ---- */
 
+static void look_at_children(struct loop *l);
+
 static void on_wake(uv_async_t *h) {
-    ((struct loop *)h->data)->ran++;
+    struct loop *l = h->data;
+    l->ran++;
+    look_at_children(l);
 }
 
 /* libuv runs timers before it waits: one that is due by then must keep it from waiting at all, for nothing else would end that. */
@@ -118,6 +125,7 @@ struct loop *loop_new(struct clock *clock) {
     assert(!rc);
     rc = uv_async_init(&l->uv, &l->wake, on_wake);
     assert(!rc);
+    l->uv.data = l;
     l->wake.data = l;
     uv_unref((uv_handle_t *)&l->wake);
     uv_timer_init(&l->uv, &l->alarm);
@@ -265,8 +273,13 @@ void loop_work(struct loop *l, loop_fn *work, loop_fn *done, void *ud) {
 }
 
 static void on_signal(uv_signal_t *h, int signo) {
-    struct sig *s = h->data;
-    ((struct loop *)h->loop->data)->ran++;
+    const struct sig *s = h->data;
+    struct loop *l = h->loop->data;
+    if (!s->fn) { /* SIGCHLD: of interest only if it is of one that is watched */
+        look_at_children(l);
+        return;
+    }
+    l->ran++;
     s->fn(s->ud, signo);
 }
 
@@ -274,11 +287,53 @@ void loop_signal(struct loop *l, int signo, loop_signal_fn *fn, void *ud) {
     struct sig *s = mem_alloc(sizeof *s);
     *s = (struct sig){.fn = fn, .ud = ud, .next = l->signals};
     l->signals = s;
-    l->uv.data = l;
     uv_signal_init(&l->uv, &s->handle);
     s->handle.data = s;
     uv_unref((uv_handle_t *)&s->handle);
     uv_signal_start(&s->handle, on_signal, signo);
+}
+
+/* ---- children ---- */
+
+static bool has_exited(const struct loop_child *c) {
+    siginfo_t info = {0};
+    return waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
+}
+
+/* Callbacks may start and stop others, so whoever has exited is marked first. */
+static void look_at_children(struct loop *l) {
+    for (struct loop_child *c = l->children; c; c = c->next)
+        c->exited = has_exited(c);
+    for (struct loop_child *c = l->children; c;) {
+        if (!c->exited) {
+            c = c->next;
+            continue;
+        }
+        loop_child_stop(l, c);
+        l->ran++;
+        c->fn(c->ud);
+        c = l->children;
+    }
+}
+
+void loop_child_watch(struct loop *l, struct loop_child *c) {
+    if (!l->hears_children)
+        loop_signal(l, SIGCHLD, NULL, NULL);
+    l->hears_children = true;
+    c->exited = false;
+    c->prev = NULL;
+    c->next = l->children;
+    if (c->next)
+        c->next->prev = c;
+    l->children = c;
+    if (has_exited(c)) /* and its signal may have come before */
+        loop_wake(l);
+}
+
+void loop_child_stop(struct loop *l, struct loop_child *c) {
+    *(c->prev ? &c->prev->next : &l->children) = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
 }
 
 /* ---- file descriptors ---- */
@@ -353,7 +408,7 @@ bool loop_once(struct loop *l) {
     uv_run(&l->uv, UV_RUN_NOWAIT);
     run_due(l);
     while (!l->ran) {
-        const bool others = l->works || l->holds || uv_loop_alive(&l->uv);
+        const bool others = l->works || l->holds || l->children || uv_loop_alive(&l->uv);
         if (!others && !l->n)
             return false;
         if (!others && l->is_virtual) {

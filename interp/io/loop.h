@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct loop;
 
@@ -42,6 +43,17 @@ typedef void loop_fd_fn(void *ud, unsigned events);
 struct loop_fd *loop_fd_watch(struct loop *l, int fd, unsigned events, loop_fd_fn *fn, void *ud);
 void loop_fd_change(struct loop_fd *f, unsigned events);
 void loop_fd_stop(struct loop_fd *f); /* NULL is fine; the descriptor stays open, and may be closed right away */
+
+/* A child process: fn comes once when it has exited, and leaves it to be reaped. Until then it counts as under way. */
+struct loop_child {
+    pid_t pid;
+    loop_fn *fn;
+    void *ud;
+    bool exited; /* the rest is the loop's */
+    struct loop_child *next, *prev;
+};
+void loop_child_watch(struct loop *l, struct loop_child *c);
+void loop_child_stop(struct loop *l, struct loop_child *c); /* only while fn has not come */
 
 /* What cannot outlive the loop joins it: loop_free calls gone for each that has not left. */
 struct loop_guest {

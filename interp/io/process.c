@@ -30,8 +30,7 @@ struct process {
     struct loop_guest guest;
     struct process_spec spec; /* argv, env, cwd and input are not kept */
     pid_t pid;
-    int pidfd;
-    struct loop_fd *exit_watch;
+    struct loop_child child;
     struct stream out, err;
     int in;
     struct loop_fd *in_watch;
@@ -71,9 +70,8 @@ static void process_free(struct process *p) {
     loop_timer_stop(p->loop, p->timeout);
     loop_timer_stop(p->loop, p->kill_timer);
     loop_timer_stop(p->loop, p->linger);
-    loop_fd_stop(p->exit_watch);
-    if (p->pidfd >= 0)
-        close(p->pidfd);
+    if (p->pid && !p->exited)
+        loop_child_stop(p->loop, &p->child);
     buf_done(&p->out.text);
     buf_done(&p->err.text);
     buf_done(&p->out.line);
@@ -139,12 +137,9 @@ static void maybe_done(struct process *p) {
         p->linger = loop_timer(p->loop, linger_ms, on_linger, p);
 }
 
-static void on_exit_event(void *ud, unsigned events) {
-    (void)events;
+static void on_child_exit(void *ud) {
     struct process *p = ud;
     p->exited = true;
-    loop_fd_stop(p->exit_watch);
-    p->exit_watch = NULL;
     loop_timer_stop(p->loop, p->timeout);
     p->timeout = 0;
     close_input(p);
@@ -272,7 +267,7 @@ static void never_started(void *ud) {
 
 struct process *process_start(struct loop *l, const struct process_spec *spec) {
     struct process *p = mem_alloc(sizeof *p);
-    *p = (struct process){.loop = l, .spec = *spec, .pidfd = -1, .in = -1};
+    *p = (struct process){.loop = l, .spec = *spec, .in = -1};
     if (!p->spec.max_output)
         p->spec.max_output = default_output;
     if (!p->spec.grace_ms)
@@ -290,10 +285,10 @@ struct process *process_start(struct loop *l, const struct process_spec *spec) {
         return p;
     }
     p->pid = c.pid;
-    p->pidfd = c.pidfd;
     p->spec.argv = p->spec.env = NULL;
     p->spec.cwd = p->spec.input = NULL;
-    p->exit_watch = loop_fd_watch(l, p->pidfd, LOOP_READ, on_exit_event, p);
+    p->child = (struct loop_child){.pid = p->pid, .fn = on_child_exit, .ud = p};
+    loop_child_watch(l, &p->child);
     stream_start(p, &p->out, c.out, false, p->spec.max_output);
     stream_start(p, &p->err, c.err, true, p->spec.max_output);
     if (c.in >= 0) {

@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -130,7 +129,6 @@ bool spawn_start(const struct process_spec *spec, struct spawned *ret, char *why
     struct pipes ends = {{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
     struct report r = {.stage = STAGE_STREAMS};
     pid_t pid = -1;
-    int pidfd = -1;
     if (!open_pipes(&ends, spec->input && spec->input_len)) {
         r.error = errno;
     } else {
@@ -151,19 +149,12 @@ bool spawn_start(const struct process_spec *spec, struct spawned *ret, char *why
         await_exec(ends.report[0], &r);
     close_end(&ends.report[0]);
     if (!r.error) {
-        pidfd = pidfd_open(pid, 0); /* Linux 5.3 and later */
-        r.error = pidfd < 0 ? errno : 0;
-    }
-    if (!r.error) {
-        *ret = (struct spawned){.pid = pid, .pidfd = pidfd, .in = ends.in[1], .out = ends.out[0], .err = ends.err[0]};
+        *ret = (struct spawned){.pid = pid, .in = ends.in[1], .out = ends.out[0], .err = ends.err[0]};
         return true;
     }
     explain(spec, &r, why, size);
     close_pipes(&ends);
-    if (pid > 0) {
-        kill(-pid, SIGKILL);
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
-        }
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
     }
     return false;
 }

@@ -8,8 +8,7 @@
 
 struct spawned {
     pid_t pid;
-    int pidfd;   /* readable once it has exited */
-    int in;      /* its stdin; -1 if that is /dev/null */
+    int in; /* its stdin; -1 if that is /dev/null */
     int out, err;
 };
 

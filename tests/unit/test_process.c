@@ -2,7 +2,6 @@
 #include "base/arena.h"
 #include "io/process.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -121,7 +120,7 @@ static void wait_until_gone(struct bench *b, pid_t pid) {
 static int open_descriptors(void) {
     int n = 0;
     for (int fd = 0; fd < 1000; fd++)
-        n += !dup2(fd, fd) || errno != EBADF;
+        n += fcntl(fd, F_GETFD) >= 0;
     return n;
 }
 
