@@ -47,7 +47,8 @@ struct note {
 
 static void say(void *ud) {
     const struct note *n = ud;
-    strcat(n->b->log, n->word);
+    const size_t len = strlen(n->b->log);
+    snprintf(n->b->log + len, sizeof n->b->log - len, "%s", n->word);
 }
 
 static void count(void *ud) {
@@ -293,11 +294,6 @@ static void an_error_of_a_descriptor_is_told_until_it_is_dealt_with(void **state
 
 /* ---- the end ---- */
 
-static void leave(void *ud) {
-    struct note *n = ud;
-    strcat(n->b->log, n->word);
-}
-
 static void what_is_under_way_at_the_end_is_dropped_in_silence(void **state) {
     struct bench *b = *state;
     struct ends e = {.b = b};
@@ -308,7 +304,7 @@ static void what_is_under_way_at_the_end_is_dropped_in_silence(void **state) {
     for (int i = 0; i < 20; i++)
         loop_work(b->real, wake, count, b->loop);
     struct note gone = {b, "gone"}, left = {b, "left"};
-    struct loop_guest stays = {.gone = leave, .ud = &gone}, goes = {.gone = leave, .ud = &left};
+    struct loop_guest stays = {.gone = say, .ud = &gone}, goes = {.gone = say, .ud = &left};
     loop_join(b->real, &stays);
     loop_join(b->real, &goes);
     loop_leave(b->real, &goes);
