@@ -220,7 +220,10 @@ static void a_child_inherits_no_descriptor_and_no_ignored_signal(void **state) {
     }
     assert_int_equal(pipes, 3 + ours);
     sh(b, "grep SigIgn /proc/self/status", (struct process_spec){0});
-    assert_string_equal(b->out, "SigIgn:\t0000000000000000\n");
+    unsigned long long ignored = ~0ull;
+    assert_int_equal(sscanf(b->out, "SigIgn: %llx", &ignored), 1);
+    ignored &= ~(3ull << 31); /* 32 and 33 belong to the C library, which lets nobody set them */
+    assert_true(ignored == 0);
 }
 
 static void output_beyond_the_limit_is_read_and_dropped(void **state) {
