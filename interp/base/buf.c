@@ -6,10 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char empty[1] = "";
-
 void buf_init(struct buf *b, size_t max) {
-    *b = (struct buf){.data = empty, .max = max};
+    *b = (struct buf)BUF_INIT;
+    b->max = max;
 }
 
 void buf_done(struct buf *b) {

@@ -49,7 +49,8 @@ struct err *err_new(struct arena *a) {
     return e;
 }
 
-static struct diag *add(struct err *e, struct mark at, enum severity severity, const char *code, const char *fmt, va_list ap) {
+__attribute__((format(printf, 5, 0))) static struct diag *add(struct err *e, struct mark at, enum severity severity, const char *code,
+                                                              const char *fmt, va_list ap) {
     struct diag *d = arena_new_of(e->arena, struct diag);
     *d = (struct diag){.mark = at, .severity = severity, .code = code, .message = arena_vprintf(e->arena, fmt, ap)};
     size_t *n = severity == SEV_ERROR ? &e->nerrors : &e->nwarnings;

@@ -1,39 +1,22 @@
 #include "base/err.h"
 
+#include "base/utf8.h"
+
 #include <string.h>
 
 /* A quoted line longer than this many bytes is cut to a window around the mark. */
 enum { window = 120, before_mark = 60 };
 
-/* The length of the well-formed UTF-8 sequence at s, and its code point; 0 if there is none. */
-static size_t utf8_at(const char *s, size_t len, uint32_t *ret) {
-    const unsigned char *p = (const unsigned char *)s;
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    const size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : 0;
-    if (!n || n > len)
-        return 0;
-    uint32_t c = n == 1 ? p[0] : p[0] & (0x7fu >> n);
-    for (size_t i = 1; i < n; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | (p[i] & 0x3f);
-    }
-    if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-        return 0;
-    *ret = c;
-    return n;
-}
-
 /* Characters that move the cursor, turn the writing direction, or cannot be seen. */
 static bool hidden(uint32_t c) {
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) ||
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) ||
            c == 0xfeff || c == 0xad || (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe007f);
 }
 
 void buf_add_visible(struct buf *b, const char *s, size_t len) {
     for (size_t i = 0; i < len;) {
         uint32_t c = 0;
-        const size_t n = utf8_at(s + i, len - i, &c);
+        const size_t n = utf8_decode(s + i, len - i, &c);
         if (!n)
             buf_printf(b, "\\x%02x", (unsigned char)s[i]);
         else if (c == '\t')
@@ -68,33 +51,54 @@ static const char *line_start(const struct source *src, uint32_t line) {
     return p;
 }
 
-static bool continues(const char *s, size_t i) {
-    return ((unsigned char)s[i] & 0xc0) == 0x80;
+/* The start of the character that byte i is part of; i itself where the bytes are no UTF-8. */
+static size_t char_start(const char *s, size_t len, size_t i) {
+    for (size_t back = 1; back <= 3 && back <= i && i < len; back++) {
+        uint32_t c;
+        if (utf8_decode(s + i - back, len - i + back, &c) > back)
+            return i - back;
+    }
+    return i;
 }
 
-static void quote(const struct diag *d, struct buf *out) {
+static size_t char_end(const char *s, size_t len, size_t i) {
+    uint32_t c;
+    const size_t start = char_start(s, len, i);
+    return start == i ? i : start + utf8_decode(s + start, len - start, &c);
+}
+
+static void remark(const char *text, struct buf *out) {
+    buf_adds(out, "      = ");
+    buf_add_visible(out, text, strlen(text));
+    buf_addc(out, '\n');
+}
+
+/* The line with the mark and the hint below it; false if the source has no such line. */
+static bool quote(const struct diag *d, struct buf *out) {
     const struct mark *m = &d->mark;
     const char *line = line_start(m->src, m->line);
     if (!line)
-        return;
+        return false;
     const char *nl = memchr(line, '\n', m->src->len - (size_t)(line - m->src->text));
     size_t len = nl ? (size_t)(nl - line) : m->src->len - (size_t)(line - m->src->text);
     if (len && line[len - 1] == '\r')
         len--;
     size_t col = m->col - 1 < len ? m->col - 1 : len;
+    size_t end = char_end(line, len, m->len < len - col ? col + m->len : len);
+    col = char_start(line, len, col);
     size_t from = 0, to = len;
     if (len > window) {
-        from = col > before_mark ? col - before_mark : 0;
-        to = from + window < len ? from + window : len;
-        while (from && continues(line, from))
-            from--;
-        while (to < len && continues(line, to))
-            to++;
+        from = col > before_mark ? char_start(line, len, col - before_mark) : 0;
+        to = from + window < len ? char_end(line, len, from + window) : len;
     }
-    size_t end = col + m->len < to ? col + m->len : to;
-    buf_printf(out, "%5u | %s", m->line, from ? "…" : "");
+    if (end > to)
+        end = to;
+    const size_t before = out->len;
+    buf_printf(out, "%5u", m->line);
+    const size_t margin = out->len - before;
+    buf_printf(out, " | %s", from ? "…" : "");
     buf_add_visible(out, line + from, to - from);
-    buf_printf(out, "%s\n      | ", to < len ? "…" : "");
+    buf_printf(out, "%s\n%*s | ", to < len ? "…" : "", (int)margin, "");
     buf_addrep(out, ' ', (from ? 1 : 0) + width(line + from, col - from));
     buf_addc(out, '^');
     const size_t under = end > col ? width(line + col, end - col) : 1;
@@ -104,6 +108,7 @@ static void quote(const struct diag *d, struct buf *out) {
         buf_add_visible(out, d->hint, strlen(d->hint));
     }
     buf_addc(out, '\n');
+    return true;
 }
 
 void diag_render(const struct diag *d, struct buf *out) {
@@ -117,23 +122,21 @@ void diag_render(const struct diag *d, struct buf *out) {
     buf_adds(out, d->severity == SEV_ERROR ? "error: " : "warning: ");
     buf_add_visible(out, d->message, strlen(d->message));
     buf_printf(out, " [%s]\n", d->code);
-    if (m->src && m->line)
-        quote(d, out);
-    else if (d->hint) {
-        buf_adds(out, "      = ");
-        buf_add_visible(out, d->hint, strlen(d->hint));
-        buf_addc(out, '\n');
-    }
-    for (size_t i = 0; i < d->nnotes; i++) {
-        buf_adds(out, "      = ");
-        buf_add_visible(out, d->notes[i], strlen(d->notes[i]));
-        buf_addc(out, '\n');
-    }
+    const bool quoted = m->src && m->line && quote(d, out);
+    if (!quoted && d->hint)
+        remark(d->hint, out);
+    for (size_t i = 0; i < d->nnotes; i++)
+        remark(d->notes[i], out);
+}
+
+static void further(size_t n, size_t max, const char *what, struct buf *out) {
+    if (n > max)
+        buf_printf(out, "%zu further %s%s\n", n - max, what, n - max > 1 ? "s" : "");
 }
 
 void err_render(const struct err *e, struct buf *out) {
     for (const struct diag *d = e->first; d; d = d->next)
         diag_render(d, out);
-    if (e->nerrors > e->max)
-        buf_printf(out, "%zu further errors\n", e->nerrors - e->max);
+    further(e->nerrors, e->max, "error", out);
+    further(e->nwarnings, e->max, "warning", out);
 }

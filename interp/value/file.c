@@ -1,8 +1,11 @@
 #include "value/file.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -77,9 +80,37 @@ static bool write_all(int fd, const char *data, size_t len) {
     return true;
 }
 
+/* A device or a pipe is written to as it is: renaming over /dev/null would replace it. */
+static bool write_into(const char *path, const char *data, size_t len, struct err *err) {
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return cannot(err, "write", path, errno);
+    const int error = write_all(fd, data, len) ? 0 : errno;
+    close(fd);
+    return error ? cannot(err, "write", path, error) : true;
+}
+
+/* A name beside path that nobody has: what a crash left behind must not be in the way of the next run. */
+static int open_aside(struct arena *a, const char *path, unsigned mode, char **ret) {
+    struct clock *c = clock_system();
+    for (int tries = 0;; tries++) {
+        *ret = arena_printf(a, "%s.new-%08x", path, (unsigned)c->random(c));
+        const int fd = open(*ret, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+        if (fd >= 0 || errno != EEXIST || tries == 10)
+            return fd;
+    }
+}
+
 bool file_write(const char *path, unsigned mode, const char *data, size_t len, struct err *err) {
-    char *aside = arena_printf(err->arena, "%s.new-%ld", path, (long)getpid());
-    const int fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    struct stat st;
+    const bool exists = !stat(path, &st);
+    if (exists && !S_ISREG(st.st_mode))
+        return write_into(path, data, len, err);
+    char *real = exists ? realpath(path, NULL) : NULL; /* behind a symbolic link, the file changes and not the link */
+    const char *target = real ? arena_strdup(err->arena, real) : path;
+    free(real);
+    char *aside;
+    const int fd = open_aside(err->arena, target, mode, &aside);
     if (fd < 0)
         return cannot(err, "create", aside, errno);
     int error = 0;
@@ -87,13 +118,13 @@ bool file_write(const char *path, unsigned mode, const char *data, size_t len, s
         error = errno;
     if (close(fd) && !error)
         error = errno;
-    if (!error && rename(aside, path))
+    if (!error && rename(aside, target))
         error = errno;
     if (error) {
         unlink(aside);
         return cannot(err, "write", path, error);
     }
-    const int dir = open(path_dir(err->arena, path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int dir = open(path_dir(err->arena, target), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir >= 0) { /* the new name is durable, too */
         fsync(dir);
         close(dir);

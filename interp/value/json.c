@@ -1,7 +1,11 @@
 #include "value/json.h"
 
+#include "base/utf8.h"
+
 #include <inttypes.h>
+#include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,10 +45,50 @@ static const struct val *from_json(struct arena *a, const json_t *j) {
     return val_null();
 }
 
+/* The library refuses integers beyond 64 bits; with a fraction they are numbers like others. Copies text to out, with ".0" behind each of them. */
+static void widen_integers(const char *text, size_t len, struct buf *out) {
+    bool in_string = false;
+    for (size_t i = 0; i < len;) {
+        size_t n = 1;
+        if (in_string && text[i] == '\\' && i + 1 < len) {
+            n = 2;
+        } else if (text[i] == '"') {
+            in_string = !in_string;
+        } else if (!in_string && strchr("-0123456789", text[i]) && text[i]) {
+            while (i + n < len && text[i + n] && strchr("0123456789.eE+-", text[i + n]))
+                n++;
+        }
+        buf_add(out, text + i, n);
+        char digits[400];
+        if (n > 18 && n < sizeof digits) {
+            memcpy(digits, text + i, n);
+            digits[n] = 0;
+            errno = 0;
+            const long long as_integer = strtoll(digits, NULL, 10);
+            if (!digits[strcspn(digits, ".eE")] && (as_integer == LLONG_MAX || as_integer == LLONG_MIN) && errno == ERANGE)
+                buf_adds(out, ".0");
+        }
+        i += n;
+    }
+}
+
+static json_t *load(const char *text, size_t len, json_error_t *ret) {
+    /* depth is limited by the library (2048); NUL in strings is allowed, since peers send what they like */
+    const size_t flags = JSON_DECODE_ANY | JSON_ALLOW_NUL;
+    json_t *j = json_loadb(text, len, flags, ret);
+    if (!j && json_error_code(ret) == json_error_numeric_overflow) {
+        json_error_t ignored; /* what is told points into the text as it came */
+        struct buf wide = BUF_INIT;
+        widen_integers(text, len, &wide);
+        j = json_loadb(wide.data, wide.len, flags, &ignored);
+        buf_done(&wide);
+    }
+    return j;
+}
+
 bool json_parse(struct arena *a, const char *name, const char *text, size_t len, const struct val **ret, struct err *err) {
     json_error_t e;
-    /* depth is limited by the library (2048); NUL in strings is allowed, since peers send what they like */
-    json_t *j = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
+    json_t *j = load(text, len, &e);
     if (!j) {
         const struct source *src = source_new(err->arena, name, text, len);
         const size_t at = e.position > 0 && (size_t)e.position <= len ? (size_t)e.position - 1 : 0;
@@ -58,25 +102,12 @@ bool json_parse(struct arena *a, const char *name, const char *text, size_t len,
 
 /* ---- writing ---- */
 
-static size_t utf8_len(const unsigned char *p, size_t left) {
-    const size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : 0;
-    if (!n || n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((n == 3 && p[0] == 0xe0 && p[1] < 0xa0) || (n == 3 && p[0] == 0xed && p[1] >= 0xa0) || (n == 4 && p[0] == 0xf0 && p[1] < 0x90) ||
-        (n == 4 && p[0] == 0xf4 && p[1] >= 0x90))
-        return 0; /* overlong, surrogate, too large */
-    return n;
-}
-
 static void print_string(const char *s, size_t len, struct buf *out) {
     static const char escapes[][2] = {{'"', '"'}, {'\\', '\\'}, {'\n', 'n'}, {'\r', 'r'}, {'\t', 't'}, {'\b', 'b'}, {'\f', 'f'}};
     buf_addc(out, '"');
     for (size_t i = 0; i < len;) {
-        const unsigned char c = (unsigned char)s[i];
-        const size_t n = utf8_len((const unsigned char *)s + i, len - i);
+        uint32_t c;
+        const size_t n = utf8_decode(s + i, len - i, &c);
         char escape = 0;
         for (size_t k = 0; k < sizeof escapes / sizeof *escapes; k++)
             if (escapes[k][0] == s[i])
@@ -85,7 +116,7 @@ static void print_string(const char *s, size_t len, struct buf *out) {
             buf_adds(out, "\xef\xbf\xbd"); /* U+FFFD */
         else if (escape)
             buf_printf(out, "\\%c", escape);
-        else if (c < 0x20 || c == 0x7f)
+        else if (c < 0x20 || (c >= 0x7f && c < 0xa0))
             buf_printf(out, "\\u%04x", c);
         else
             buf_add(out, s + i, n);

@@ -162,7 +162,7 @@ const struct val *val_map_with(struct arena *a, const struct val *map, const cha
     }
     for (size_t i = 0; map && map->kind == VAL_MAP && i < map->map.n; i++)
         val_map_set_marked(a, m, map->map.pairs[i].key, map->map.pairs[i].mark, map->map.pairs[i].val);
-    val_map_set(a, m, key, v);
+    val_map_set(a, m, key, m->secret && v ? val_secret(a, v) : v); /* all below a secret is secret */
     return m;
 }
 
@@ -322,12 +322,13 @@ static struct hash hash_of(const struct val *v) {
     struct hash h = {UINT64_C(0xcbf29ce484222325), UINT64_C(0x84222325cbf29ce4)};
     int64_t i;
     const bool whole = is_number(v) && as_integer(v, &i);
+    const double nan_number = NAN;
     const unsigned char kind = (unsigned char)(whole ? VAL_INT : v->kind);
     mix(&h, &kind, 1);
     if (whole)
         mix(&h, &i, sizeof i);
     else if (v->kind == VAL_DOUBLE)
-        mix(&h, &v->number, sizeof v->number);
+        mix(&h, isnan(v->number) ? &nan_number : &v->number, sizeof v->number); /* there are many, all equal */
     else if (v->kind == VAL_BOOL)
         mix(&h, v->boolean ? "1" : "0", 1);
     else if (v->kind == VAL_STRING)

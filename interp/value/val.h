@@ -87,7 +87,8 @@ bool val_equal(const struct val *a, const struct val *b);
 /* 128-bit FNV-like digest of the value, the same for equal values; 32 hex digits and NUL. */
 void val_digest(const struct val *v, char ret_hex[33]);
 const char *val_kind_name(enum val_kind k); /* "a string", "a list", … for messages */
-/* For people, on one line: strings bare, secrets as ***, long ones shortened to about max bytes (0: no limit). */
+/* For people: lists and maps in one line, strings bare, secrets as ***, long ones shortened to about max bytes (0: no limit). Control
+ * characters stay; whoever prints makes them visible. */
 void val_show(const struct val *v, struct buf *out, size_t max);
 
 #endif
