@@ -4,7 +4,6 @@
 #include "task/task.h"
 
 #include <stdio.h>
-#include <sys/pidfd.h>
 #include <unistd.h>
 
 struct lab {
@@ -472,16 +471,7 @@ static void a_scripts_own_judgement_stands(void **state) {
 
 /* ---- commands and files ---- */
 
-/* valgrind does not know the call by which the end of a process is waited for. */
-static void needs_processes(void) {
-    const int fd = pidfd_open(getpid(), 0);
-    if (fd < 0)
-        skip();
-    close(fd);
-}
-
 static void a_command_gives_what_it_printed(void **state) {
-    needs_processes();
     struct lab *lab = *state;
     act(lab, "local r = ctx.exec{ argv = { 'sh', '-c', 'cat; echo $X >&2; exit 3' }, stdin = 'in', env = { X = 'y' } }\n"
              "return { r.ok, r.status, r.stdout, r.stderr, r.message }");
@@ -496,7 +486,6 @@ static void a_command_that_cannot_be_started_is_told(void **state) {
 }
 
 static void a_command_that_takes_too_long_is_ended(void **state) {
-    needs_processes();
     act(*state, "local r = ctx.exec{ argv = { 'sleep', '100' }, timeout = 0.05 } return { r.ok, r.failure }");
     assert_value(*state, "[false,\"timeout\"]");
 }
