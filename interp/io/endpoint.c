@@ -100,7 +100,7 @@ bool endpoint_parse(struct arena *a, const char *url, struct endpoint *ret, cons
 }
 
 size_t endpoint_ssh_words(const struct endpoint *e, struct arena *a, const char *ssh_config, size_t room, const char ***ret) {
-    static const char *const options[] = {"ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=8",
+    static const char *const options[] = {"ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=5",
                                           "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"};
     const size_t n = sizeof options / sizeof *options;
     const char **words = arena_array(a, const char *, n + room + 8);
