@@ -100,7 +100,8 @@ static void the_length_counts_and_not_a_terminator(void **state) {
     assert_true(json_parse(k->a, "n", "[1]]]]", 3, &v, k->err));
     assert_int_equal(val_len(v), 1);
     char *exact = malloc(4);
-    memcpy(exact, "1234", 4);
+    static const char digits[4] = {'1', '2', '3', '4'};
+    memcpy(exact, digits, sizeof digits);
     assert_true(json_parse(k->a, "n", exact, 4, &v, k->err));
     free(exact);
     assert_true(v->integer == 1234);
