@@ -1,5 +1,9 @@
 #include "run/turn.h"
 
+#include <string.h>
+
+enum { max_lines = 2000, max_line = 4096 }; /* of one attempt; bytes */
+
 static void acted_handle(struct exec *x, struct happening *h) {
     struct live *l = h->live;
     l->in_act = false;
@@ -36,10 +40,14 @@ static void log_handle(struct exec *x, struct happening *h) {
         emit(x, EV_LOG, h->live->item->path, h->live->item->attempt, d);
 }
 
+/* What a step prints is kept up to a limit: a program that never stops talking must not fill the journal. */
 static void logged(void *ud, const char *line) {
     struct live *l = ud;
+    if (l->lines > max_lines)
+        return;
     struct happening *h = happening_new(l->x, l, log_handle);
-    h->text = arena_strdup(h->arena, line);
+    h->text = l->lines++ < max_lines ? arena_strndup(h->arena, line, strnlen(line, max_line))
+                                     : arena_printf(h->arena, "(more than %d lines; the rest is not kept)", max_lines);
     happen(l->x, h);
 }
 
@@ -97,6 +105,7 @@ void attempt(struct live *l, const struct val *with) {
         if (before)
             val_map_set(x->scratch, d, "before", before);
     }
+    l->lines = 0;
     emit(x, EV_STARTED, it->path, it->attempt + 1, d);
     /* the secrets in `with` are not in the event: the act gets the values themselves */
     *call = (struct act_call){.step = st, .def = st->def, .path = it->path, .attempt = it->attempt,

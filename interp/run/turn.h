@@ -40,6 +40,7 @@ struct live {
     const char *membership;  /* held while acting, or NULL */
     size_t probes;           /* answers that are still under way */
     live_fn *next;           /* goes on when they are all there */
+    int lines;               /* that the attempt has printed */
     uint64_t timer;
     int64_t deadline;        /* of a wait or of settling; monotonic ms, 0: none */
     bool announced;          /* of a wait: people were told what to do meanwhile */

@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,7 @@ struct ui_asker {
 struct asking {
     struct ui_asker *ui;
     struct question q;
-    char *prompt, line[64];
-    bool got;
+    struct loop_fd *watch; /* of the terminal, while a person thinks */
     answer_fn *done;
     void *ud;
 };
@@ -35,19 +35,19 @@ static void at_once_yes(void *ud) {
     free(k);
 }
 
-/* On another thread: the loop goes on while a person thinks. */
-static void read_answer(void *ud) {
+/* The terminal hands over whole lines. The loop goes on meanwhile, so that an interrupt ends the waiting. */
+static void on_line(void *ud, unsigned events) {
+    (void)events;
     struct asking *k = ud;
-    fputs(k->prompt, stderr);
-    fflush(stderr);
-    k->got = fgets(k->line, sizeof k->line, stdin) != NULL;
-}
-
-static void read_done(void *ud) {
-    struct asking *k = ud;
-    k->line[strcspn(k->line, "\r\n")] = 0;
-    k->done(k->ud, k->got && !strcmp(k->line, "yes"), k->got ? "terminal" : "the terminal was closed");
-    free(k->prompt);
+    char line[64];
+    const ssize_t n = read(STDIN_FILENO, line, sizeof line - 1);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    loop_fd_stop(k->watch);
+    line[n > 0 ? n : 0] = 0;
+    line[strcspn(line, "\r\n")] = 0;
+    const bool yes = n > 0 && !strcmp(line, "yes");
+    k->done(k->ud, yes, yes ? "terminal" : n > 0 ? "denied on the terminal" : "the terminal was closed");
     free(k);
 }
 
@@ -57,17 +57,23 @@ static void ask(struct asker *a, const struct question *q, answer_fn *done, void
     *k = (struct asking){.ui = ui, .q = *q, .done = done, .ud = ud};
     if (ui->yes && !q->attest) {
         loop_timer(ui->loop, 0, at_once_yes, k);
-    } else if (!isatty(STDIN_FILENO)) {
-        loop_timer(ui->loop, 0, at_once_no, k);
-    } else {
-        struct buf b = BUF_INIT;
-        buf_addc(&b, '\n');
-        buf_add_visible(&b, q->text, strlen(q->text));
-        buf_adds(&b, "\nType yes to go on, anything else to stop: ");
-        k->prompt = mem_strdup(b.data);
-        buf_done(&b);
-        loop_work(ui->loop, read_answer, read_done, k);
+        return;
     }
+    if (!isatty(STDIN_FILENO)) {
+        loop_timer(ui->loop, 0, at_once_no, k);
+        return;
+    }
+    struct buf b = BUF_INIT;
+    if (!isatty(STDOUT_FILENO)) { /* else the screen has just shown the question */
+        buf_add_visible(&b, q->text, strlen(q->text));
+        buf_addc(&b, '\n');
+    }
+    buf_adds(&b, "Type yes to go on, anything else to stop: ");
+    tcflush(STDIN_FILENO, TCIFLUSH); /* what was typed before the question is no answer to it */
+    fputs(b.data, stderr);
+    fflush(stderr);
+    buf_done(&b);
+    k->watch = loop_fd_watch(ui->loop, STDIN_FILENO, LOOP_READ, on_line, k);
 }
 
 struct asker *asker_new(struct arena *a, struct loop *l, bool yes) {
