@@ -9,13 +9,17 @@
 #include <termios.h>
 #include <unistd.h>
 
+struct asking;
+
 struct ui_asker {
     struct asker asker;
     struct loop *loop;
     bool yes;
+    struct asking *first, **end; /* questions for the terminal: the first is on it, the others wait */
 };
 
 struct asking {
+    struct asking *next;
     struct ui_asker *ui;
     struct question q;
     struct loop_fd *watch; /* of the terminal, while a person thinks */
@@ -35,20 +39,42 @@ static void at_once_yes(void *ud) {
     free(k);
 }
 
+static void put_question(struct asking *k);
+
 /* The terminal hands over whole lines. The loop goes on meanwhile, so that an interrupt ends the waiting. */
 static void on_line(void *ud, unsigned events) {
     (void)events;
     struct asking *k = ud;
+    struct ui_asker *ui = k->ui;
     char line[64];
     const ssize_t n = read(STDIN_FILENO, line, sizeof line - 1);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     loop_fd_stop(k->watch);
+    ui->first = k->next;
+    if (!ui->first)
+        ui->end = &ui->first;
     line[n > 0 ? n : 0] = 0;
     line[strcspn(line, "\r\n")] = 0;
     const bool yes = n > 0 && !strcmp(line, "yes");
     k->done(k->ud, yes, yes ? "terminal" : n > 0 ? "denied on the terminal" : "the terminal was closed");
     free(k);
+    if (ui->first)
+        put_question(ui->first);
+}
+
+static void put_question(struct asking *k) {
+    struct buf b = BUF_INIT;
+    if (!isatty(STDOUT_FILENO)) { /* else the screen has just shown the question */
+        buf_add_visible(&b, k->q.text, strlen(k->q.text));
+        buf_addc(&b, '\n');
+    }
+    buf_printf(&b, "%s: type yes to go on, anything else to stop: ", k->q.path);
+    tcflush(STDIN_FILENO, TCIFLUSH); /* what was typed before the question is no answer to it */
+    fputs(b.data, stderr);
+    fflush(stderr);
+    buf_done(&b);
+    k->watch = loop_fd_watch(k->ui->loop, STDIN_FILENO, LOOP_READ, on_line, k);
 }
 
 static void ask(struct asker *a, const struct question *q, answer_fn *done, void *ud) {
@@ -63,22 +89,17 @@ static void ask(struct asker *a, const struct question *q, answer_fn *done, void
         loop_timer(ui->loop, 0, at_once_no, k);
         return;
     }
-    struct buf b = BUF_INIT;
-    if (!isatty(STDOUT_FILENO)) { /* else the screen has just shown the question */
-        buf_add_visible(&b, q->text, strlen(q->text));
-        buf_addc(&b, '\n');
-    }
-    buf_adds(&b, "Type yes to go on, anything else to stop: ");
-    tcflush(STDIN_FILENO, TCIFLUSH); /* what was typed before the question is no answer to it */
-    fputs(b.data, stderr);
-    fflush(stderr);
-    buf_done(&b);
-    k->watch = loop_fd_watch(ui->loop, STDIN_FILENO, LOOP_READ, on_line, k);
+    const bool busy = ui->first != NULL;
+    *ui->end = k;
+    ui->end = &k->next;
+    if (!busy)
+        put_question(k);
 }
 
 struct asker *asker_new(struct arena *a, struct loop *l, bool yes) {
     struct ui_asker *ui = arena_new_of(a, struct ui_asker);
     *ui = (struct ui_asker){.asker = {.ask = ask}, .loop = l, .yes = yes};
+    ui->end = &ui->first;
     return &ui->asker;
 }
 
