@@ -4,6 +4,7 @@
 #include "value/file.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,7 +14,7 @@ enum { max_depth = 8, max_names = 20000 };
 
 struct layer {
     struct layer *next;
-    const char *dir, *prefix;              /* a folder … */
+    const char *dir;                       /* a folder … */
     const struct embedded_file *embedded;  /* … or a table */
     struct map *names;                     /* name → path on disk, or const struct embedded_file * */
 };
@@ -49,24 +50,43 @@ static bool seen(const char *name) {
     return ends_with(name, ".lua") || ends_with(name, ".yaml") || ends_with(name, ".yml");
 }
 
-/* What a folder holds is looked up once, when it is added. */
-static void scan(struct files *f, struct layer *l, const char *dir, const char *name, int depth) {
+struct walk {
+    struct files *files;
+    struct layer *layer;
+    struct mark at;
+    struct err *err;
+    size_t looked_at;
+};
+
+/* What a folder holds is looked up once, when it is added. `name` is what it is called in the tree. False: too much of it. */
+static bool scan(struct walk *w, const char *dir, const char *name, int depth) {
     DIR *d = opendir(dir);
-    if (!d)
-        return;
-    for (const struct dirent *e; (e = readdir(d)) && map_count(l->names) < max_names;) {
+    if (!d) { /* what is in it is missing, which people must know; what is elsewhere can be used all the same */
+        err_warn(w->err, w->at, "unreadable-folder", "cannot read the folder '%s': %s", dir, strerror(errno));
+        return true;
+    }
+    bool ok = true;
+    for (const struct dirent *e; ok && (e = readdir(d));) {
         if (e->d_name[0] == '.')
             continue;
-        const char *path = path_join(f->arena, dir, e->d_name), *below = arena_printf(f->arena, "%s%s", name, e->d_name);
+        if (++w->looked_at > max_names) {
+            struct diag *g = err_add(w->err, w->at, "too-large", "the folder '%s' holds more than %d files", w->layer->dir, max_names);
+            diag_hint(w->err, g, "name the folder that holds the runbooks or the library, not one far above it");
+            ok = false;
+            break;
+        }
+        struct arena *a = w->files->arena;
+        const char *path = path_join(a, dir, e->d_name), *below = arena_printf(a, "%s%s", name, e->d_name);
         struct stat st;
         if (stat(path, &st))
             continue;
         if (S_ISDIR(st.st_mode) && depth < max_depth)
-            scan(f, l, path, arena_printf(f->arena, "%s/", below), depth + 1);
+            ok = scan(w, path, arena_printf(a, "%s/", below), depth + 1);
         else if (S_ISREG(st.st_mode) && seen(e->d_name))
-            map_put(l->names, below, (void *)(uintptr_t)path);
+            map_put(w->layer->names, below, (void *)(uintptr_t)path);
     }
     closedir(d);
+    return ok;
 }
 
 bool files_add_dir(struct files *f, const char *dir, const char *prefix, struct mark at, struct err *err) {
@@ -77,9 +97,7 @@ bool files_add_dir(struct files *f, const char *dir, const char *prefix, struct 
     }
     struct layer *l = layer_new(f);
     l->dir = arena_strdup(f->arena, dir);
-    l->prefix = arena_strdup(f->arena, prefix);
-    scan(f, l, l->dir, l->prefix, 0);
-    return true;
+    return scan(&(struct walk){.files = f, .layer = l, .at = at, .err = err}, l->dir, prefix, 0);
 }
 
 void files_add_embedded(struct files *f, const struct embedded_file *table) {
@@ -108,8 +126,7 @@ const struct source *files_read(struct files *f, const char *name, struct err *e
     if (l->embedded) {
         const struct embedded_file *e = map_get(l->names, name);
         struct source *own = arena_new_of(f->arena, struct source);
-        *own = (struct source){.name = name, .text = (const char *)e->data, .len = (size_t)(e->end - e->data)};
-        own->name = arena_strdup(f->arena, name);
+        *own = (struct source){.name = e->name, .text = (const char *)e->data, .len = (size_t)(e->end - e->data)};
         src = own;
     } else if (!file_read(f->arena, map_get(l->names, name), NULL, max_file, &src, err)) {
         return NULL;

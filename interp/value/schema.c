@@ -1,9 +1,9 @@
 #include "value/schema.h"
 
-#include <string.h>
-
 #include "base/clock.h"
-#include "base/map.h"
+
+#include <assert.h>
+#include <string.h>
 
 /* ---- what a field accepts ---- */
 
@@ -52,10 +52,14 @@ static bool accepts(unsigned kind, const struct val *v) {
 
 /* ---- checking ---- */
 
-static size_t names_of(const struct field *fields, const char **names) {
+enum { max_fields = 64 }; /* of one table */
+
+static size_t names_of(const struct field *fields, const char *names[max_fields]) {
     size_t n = 0;
-    for (; fields[n].key; n++)
+    for (; fields[n].key; n++) {
+        assert(n < max_fields);
         names[n] = fields[n].key;
+    }
     return n;
 }
 
@@ -67,10 +71,12 @@ static const struct field *field_named(const struct field *fields, const char *k
 }
 
 static void unknown_key(const struct val_pair *p, const struct field *fields, const struct field_alias *aliases, const char *what, struct err *err) {
-    const char *names[64];
+    const char *names[max_fields];
     const size_t n = names_of(fields, names);
     struct diag *d = err_add(err, p->mark, "unknown-key", "%s has no key '%s'", what, p->key);
     diag_accepted(err, d, p->key, names, n);
+    if (!strcmp(p->key, "<<"))
+        diag_hint(err, d, "merge keys are not part of YAML 1.2: write the keys out");
     for (; aliases && aliases->word; aliases++)
         if (!strcmp(aliases->word, p->key))
             diag_hint(err, d, "it is called '%s' here", aliases->ours);
@@ -115,11 +121,11 @@ static bool check_value(const struct field *f, const struct val *v, const char *
     if (!f->of || f->kind & F_LATER)
         return true;
     if (v->kind == VAL_MAP)
-        return schema_check(v, f->of, NULL, f->key, err);
+        return schema_check(v, f->of, NULL, arena_printf(err->arena, "'%s' of %s", f->key, what), err);
+    const char *item = arena_printf(err->arena, "an item of '%s'", f->key);
     bool ok = true;
     for (size_t i = 0; v->kind == VAL_LIST && i < val_len(v); i++)
-        if (val_is(val_at(v, i), VAL_MAP))
-            ok &= schema_check(val_at(v, i), f->of, NULL, f->key, err);
+        ok &= schema_check(val_at(v, i), f->of, NULL, item, err);
     return ok;
 }
 
@@ -162,20 +168,19 @@ struct writer {
 
 static const struct val *table_json(struct writer *w, const struct field *fields);
 
-static const struct val *ref_json(struct writer *w, const struct field *fields) {
+static const struct val *ref_of(struct writer *w, const struct field *fields) {
     size_t i = 0;
     while (i < w->ntables && w->tables[i] != fields)
         i++;
     const char *name = arena_printf(w->arena, "t%zu", i + 1);
-    if (i == w->ntables && i < sizeof w->tables / sizeof *w->tables) {
+    if (i == w->ntables) {
+        assert(i < sizeof w->tables / sizeof *w->tables);
         w->tables[w->ntables++] = fields;
         val_map_set(w->arena, w->defs, name, val_null()); /* keeps the place */
         const struct val *t = table_json(w, fields);
         val_map_set(w->arena, w->defs, name, t);
     }
-    struct val *ref = val_map_new(w->arena);
-    val_map_set(w->arena, ref, "$ref", val_printf(w->arena, "#/$defs/%s", name));
-    return ref;
+    return val_printf(w->arena, "#/$defs/%s", name);
 }
 
 static void field_types(struct writer *w, const struct field *f, struct val *m) {
@@ -199,15 +204,20 @@ static void field_types(struct writer *w, const struct field *f, struct val *m) 
 
 static const struct val *field_json(struct writer *w, const struct field *f) {
     struct arena *a = w->arena;
-    if (f->of && f->kind == F_MAP)
-        return ref_json(w, f->of);
     struct val *m = val_map_new(a);
     if (f->text)
         val_map_set(a, m, "description", val_str(a, f->text));
+    if (f->of && f->kind == F_MAP) {
+        val_map_set(a, m, "$ref", ref_of(w, f->of));
+        return m;
+    }
     field_types(w, f, m);
-    if (f->of && f->kind & F_LIST)
-        val_map_set(a, m, "items", ref_json(w, f->of));
-    if (f->oneof && !(f->kind & F_TEMPLATE)) {
+    if (f->of && f->kind & F_LIST) {
+        struct val *items = val_map_new(a);
+        val_map_set(a, items, "$ref", ref_of(w, f->of));
+        val_map_set(a, m, "items", items);
+    }
+    if (f->oneof && f->kind == F_STRING) {
         struct val *words = val_list_new(a);
         for (size_t i = 0; f->oneof[i]; i++)
             val_list_add(a, words, val_str(a, f->oneof[i]));

@@ -1,6 +1,7 @@
 #include "value/yaml.h"
 
 #include "base/map.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <math.h>
@@ -30,37 +31,52 @@ struct reader {
     const struct source *src;
     struct err *err;
     const struct yaml_limits *limits;
-    const size_t *lines; /* byte offset at which each line begins */
+    const size_t *lines; /* byte offset at which each line begins, and one more: past the end */
     size_t nlines;
+    size_t bom;          /* bytes of a byte order mark, which the parser is not shown */
+    struct {
+        size_t line, column, off;
+    } near;              /* the position asked for last: the next one is not far, even in a line of megabytes */
     struct map *anchors;
     struct frame *stack;
     size_t depth;        /* frames in use */
     const struct val *root;
     size_t nodes;
+    bool expanded;       /* an alias was */
     bool stopped;        /* after an error that leaves nothing to go on with */
 };
 
 /* ---- positions: the parser counts characters, marks count bytes ---- */
 
-static size_t offset_of(const struct reader *r, yaml_mark_t m) {
-    if (m.line >= r->nlines)
-        return r->src->len;
-    size_t off = r->lines[m.line];
-    for (size_t i = 0; i < m.column && off < r->src->len && r->src->text[off] != '\n'; i++)
-        do
-            off++;
-        while (off < r->src->len && ((unsigned char)r->src->text[off] & 0xc0) == 0x80);
-    return off;
+static bool continues(const struct reader *r, size_t off) {
+    return off < r->src->len && ((unsigned char)r->src->text[off] & 0xc0) == 0x80;
 }
 
-static struct mark mark_of(const struct reader *r, yaml_mark_t start, yaml_mark_t end) {
-    const size_t from = offset_of(r, start), to = offset_of(r, end);
-    struct mark m = {.src = r->src, .line = (uint32_t)start.line + 1, .col = 1, .len = 1};
+static size_t offset_of(struct reader *r, yaml_mark_t m) {
+    if (m.line >= r->nlines)
+        return r->src->len;
+    if (r->near.line != m.line || m.column == 0) {
+        r->near.line = m.line;
+        r->near.column = 0;
+        r->near.off = r->lines[m.line] + (m.line ? 0 : r->bom);
+    }
+    for (; r->near.column > m.column; r->near.column--)
+        do
+            r->near.off--;
+        while (continues(r, r->near.off));
+    for (; r->near.column < m.column && r->near.off < r->src->len && r->src->text[r->near.off] != '\n'; r->near.column++)
+        do
+            r->near.off++;
+        while (continues(r, r->near.off));
+    return r->near.off;
+}
+
+static struct mark mark_of(struct reader *r, yaml_mark_t start, yaml_mark_t end) {
     if (start.line >= r->nlines)
         return mark_at(r->src, r->src->len, 1);
-    m.col = (uint32_t)(from - r->lines[start.line] + 1);
-    const char *nl = memchr(r->src->text + from, '\n', r->src->len - from);
-    size_t stop = nl ? (size_t)(nl - r->src->text) : r->src->len;
+    const size_t from = offset_of(r, start), to = offset_of(r, end);
+    struct mark m = {.src = r->src, .line = (uint32_t)start.line + 1, .col = (uint32_t)(from - r->lines[start.line] + 1), .len = 1};
+    size_t stop = r->lines[start.line + 1] - 1; /* where the line ends */
     if (stop > from && r->src->text[stop - 1] == '\r')
         stop--;
     if (stop > to)
@@ -77,36 +93,46 @@ static struct diag *fail(struct reader *r, struct mark at, const char *code, con
 
 /* ---- before parsing: bytes that no runbook may have ---- */
 
+enum { byte_order_mark = 0xfeff };
+
+static bool separates(uint32_t c) {
+    return c == 0x85 || c == 0x2028 || c == 0x2029 || c == byte_order_mark;
+}
+
+static bool bad_utf8(struct reader *r, size_t i) {
+    const unsigned char c = (unsigned char)r->src->text[i], next = (unsigned char)r->src->text[i + 1];
+    struct diag *d = err_add(r->err, mark_at(r->src, i, 1), "invalid-utf8", "this byte (\\x%02x) is not valid UTF-8", c);
+    if (!i && ((c == 0xff && next == 0xfe) || (c == 0xfe && next == 0xff)))
+        diag_hint(r->err, d, "this looks like UTF-16: save the file as UTF-8");
+    return false;
+}
+
 static bool bytes_fine(struct reader *r) {
-    const unsigned char *p = (const unsigned char *)r->src->text;
-    for (size_t i = 0; i < r->src->len;) {
-        const unsigned char c = p[i];
-        if (c < 0x80) {
-            const bool lone_cr = c == '\r' && p[i + 1] != '\n';
-            if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f || lone_cr) {
-                err_add(r->err, mark_at(r->src, i, 1), "yaml-syntax", "the control character \\x%02x is not allowed here", c);
-                return false;
-            }
-            i++;
+    const char *text = r->src->text;
+    const size_t len = r->src->len;
+    uint32_t c;
+    if (utf8_decode(text, len, &c) == 3 && c == byte_order_mark)
+        r->bom = r->near.off = 3;
+    for (size_t i = r->bom, n; i < len; i += n) {
+        c = (unsigned char)text[i];
+        n = c < 0x80 ? 1 : utf8_decode(text + i, len - i, &c);
+        if (!n)
+            return bad_utf8(r, i);
+        if (c >= 0x20 && c < 0x7f)
             continue;
-        }
-        const size_t n = c >= 0xf0 && c < 0xf5 ? 4 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xc2 && c < 0xe0 ? 2 : 0;
-        bool good = n && i + n <= r->src->len;
-        for (size_t k = 1; good && k < n; k++)
-            good = (p[i + k] & 0xc0) == 0x80;
-        if (good && ((c == 0xe0 && p[i + 1] < 0xa0) || (c == 0xed && p[i + 1] >= 0xa0) || (c == 0xf0 && p[i + 1] < 0x90) ||
-                     (c == 0xf4 && p[i + 1] >= 0x90)))
-            good = false;
-        if (!good) {
-            err_add(r->err, mark_at(r->src, i, 1), "invalid-utf8", "this byte (\\x%02x) is not valid UTF-8", c);
-            return false;
-        }
-        const bool line_break = (c == 0xc2 && p[i + 1] == 0x85) || (c == 0xe2 && p[i + 1] == 0x80 && (p[i + 2] == 0xa8 || p[i + 2] == 0xa9));
-        if (line_break || (c == 0xef && p[i + 1] == 0xbb && p[i + 2] == 0xbf && i)) {
+        const bool lone_cr = c == '\r' && text[i + 1] != '\n';
+        if (separates(c)) {
             err_add(r->err, mark_at(r->src, i, n), "yaml-syntax", "an invisible line separator or byte order mark is not allowed here");
             return false;
         }
-        i += n;
+        if ((c < 0xa0 && c != '\t' && c != '\n' && c != '\r') || lone_cr) {
+            struct diag *d = err_add(r->err, mark_at(r->src, i, n), "yaml-syntax", "the control character \\x%02x is not allowed here", (unsigned)c);
+            if (lone_cr)
+                diag_hint(r->err, d, "lines end with \\n, or with \\r\\n");
+            else if (!c)
+                diag_hint(r->err, d, "is this a text file?");
+            return false;
+        }
     }
     return true;
 }
@@ -119,6 +145,7 @@ static void find_lines(struct reader *r) {
     for (size_t i = 0, k = 1; i < r->src->len; i++)
         if (r->src->text[i] == '\n')
             lines[k++] = i + 1;
+    lines[n] = r->src->len + 1;
     r->lines = lines;
     r->nlines = n;
 }
@@ -186,6 +213,11 @@ static const struct val *plain(struct reader *r, const char *s, size_t len, stru
     return val_strn(a, s, len);
 }
 
+static void unknown_tag(struct reader *r, const char *tag, struct mark at) {
+    struct diag *d = err_add(r->err, at, "unknown-tag", "unknown tag '%s'", tag);
+    diag_hint(r->err, d, "only the tags !!str, !!int, !!float, !!bool, !!null, !!map and !!seq are known");
+}
+
 static const struct val *scalar(struct reader *r, const yaml_event_t *e, struct mark at) {
     const char *s = (const char *)e->data.scalar.value, *tag = (const char *)e->data.scalar.tag;
     const size_t len = e->data.scalar.length;
@@ -207,14 +239,13 @@ static const struct val *scalar(struct reader *r, const yaml_event_t *e, struct 
                 v = val_double(r->arena, (double)v->integer);
             return v;
         }
-    struct diag *d = err_add(r->err, at, "unknown-tag", "unknown tag '%s'", tag);
-    diag_hint(r->err, d, "only the tags !!str, !!int, !!float, !!bool, !!null, !!map and !!seq are known");
+    unknown_tag(r, tag, at);
     return val_null();
 }
 
 static void check_collection_tag(struct reader *r, const yaml_char_t *tag, const char *wanted, struct mark at) {
     if (tag && strcmp((const char *)tag, "!") && strcmp((const char *)tag, wanted))
-        err_add(r->err, at, "unknown-tag", "unknown tag '%s'", (const char *)tag);
+        unknown_tag(r, (const char *)tag, at);
 }
 
 /* ---- the tree ---- */
@@ -222,7 +253,10 @@ static void check_collection_tag(struct reader *r, const yaml_char_t *tag, const
 static bool count(struct reader *r, size_t nodes, size_t depth, struct mark at) {
     r->nodes += nodes;
     if (r->nodes > r->limits->max_nodes) {
-        fail(r, at, "alias-limit", "the document has too many values once its aliases are expanded");
+        if (r->expanded)
+            fail(r, at, "alias-limit", "the document has too many values once its aliases are expanded");
+        else
+            fail(r, at, "too-large", "the document has too many values");
         return false;
     }
     if (r->depth + depth > r->limits->max_depth) {
@@ -261,7 +295,7 @@ static bool wants_key(const struct reader *r) {
 }
 
 static void not_a_key(struct reader *r, struct mark at) {
-    struct diag *d = fail(r, at, "key-not-scalar", "a key must be a plain word, not a list or a map");
+    struct diag *d = fail(r, at, "key-not-scalar", "a key must be a plain word, not a list, a map or an alias");
     if (at.line <= r->nlines && at.src->text[r->lines[at.line - 1] + at.col - 1] == '{')
         diag_hint(r->err, d, "an expression is written \"${{ … }}\", in quotes if the value begins with it");
 }
@@ -285,6 +319,9 @@ static void on_scalar(struct reader *r, const yaml_event_t *e, struct mark at) {
         f->key = arena_strdup(r->arena, text);
         f->key_mark = at;
         f->has_key = true;
+        struct anchor *an = anchor_new(r, e->data.scalar.anchor);
+        if (an)
+            *an = (struct anchor){.val = val_marked(r->arena, scalar(r, e, at), at), .nodes = 1, .depth = 1};
         return;
     }
     if (!count(r, 1, 1, at))
@@ -299,10 +336,12 @@ static void on_scalar(struct reader *r, const yaml_event_t *e, struct mark at) {
 static void on_alias(struct reader *r, const yaml_event_t *e, struct mark at) {
     const char *name = (const char *)e->data.alias.anchor;
     const struct anchor *an = map_get(r->anchors, name);
+    r->expanded = true;
     if (wants_key(r)) {
         not_a_key(r, at);
     } else if (!an) {
-        err_add(r->err, at, "unknown-anchor", "there is no anchor '&%s' before this alias", name);
+        struct diag *d = err_add(r->err, at, "unknown-anchor", "there is no anchor '&%s' before this alias", name);
+        diag_hint(r->err, d, "quote the text, if it is not meant as an alias");
         place(r, val_null(), 1, 1);
     } else if (!an->val) {
         fail(r, at, "alias-limit", "this alias stands inside what it stands for, so it would never end");
@@ -334,7 +373,12 @@ static void on_close(struct reader *r) {
 static void syntax_error(struct reader *r, const yaml_parser_t *p) {
     const char *problem = p->problem ? p->problem : "it cannot be parsed";
     if (p->error == YAML_READER_ERROR) {
-        err_add(r->err, mark_at(r->src, p->problem_offset, 1), "invalid-utf8", "%s", problem);
+        err_add(r->err, mark_at(r->src, r->bom + p->problem_offset, 1), "yaml-syntax", "%s", problem);
+        return;
+    }
+    if (p->context && !strcmp(p->context, "while scanning a quoted scalar") && strstr(problem, "end of stream")) {
+        struct diag *d = err_add(r->err, mark_of(r, p->context_mark, p->context_mark), "yaml-syntax", "the quoted text that begins here does not end");
+        diag_hint(r->err, d, "a closing quote is missing");
         return;
     }
     const size_t off = offset_of(r, p->problem_mark);
@@ -352,7 +396,8 @@ static void syntax_error(struct reader *r, const yaml_parser_t *p) {
         {"did not find expected key", "is the indentation right, and is every quote closed?"},
         {"did not find expected '-' indicator", "is the indentation right?"},
         {"cannot start any token", "quote the text"},
-        {"unexpected end of stream", "is a quote or a bracket still open?"},
+        {"unexpected end of stream", "is a bracket still open?"},
+        {"expected alphabetic or numeric character", "a * or & begins an alias or an anchor: quote the text"},
         {"found undefined tag", "quote the text"},
         {"did not find expected ',' or", "is a comma or a closing bracket missing?"},
     };
@@ -403,7 +448,7 @@ static void parse(struct reader *r) {
         return;
     }
     yaml_parser_set_encoding(&p, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&p, (const unsigned char *)r->src->text, r->src->len);
+    yaml_parser_set_input_string(&p, (const unsigned char *)r->src->text + r->bom, r->src->len - r->bom);
     size_t documents = 0;
     for (bool more = true; more && !r->stopped;) {
         yaml_event_t e;
