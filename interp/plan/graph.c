@@ -2,19 +2,14 @@
 
 #include <string.h>
 
-/* ---- what a step waits for ---- */
-
+/* Steps that stand in one list: only they can need one another. */
 struct list {
     struct step **steps;
     size_t n;
+    struct map *by_id;
 };
 
-static struct step *sibling(const struct list *l, const char *id) {
-    for (size_t i = 0; i < l->n; i++)
-        if (!strcmp(l->steps[i]->id, id))
-            return l->steps[i];
-    return NULL;
-}
+/* ---- what a step waits for ---- */
 
 static void unknown_need(struct loading *ld, const struct list *l, const struct step *st, const struct val *need) {
     const char **names = arena_array(ld->arena, const char *, l->n + 1);
@@ -27,128 +22,122 @@ static void unknown_need(struct loading *ld, const struct list *l, const struct 
     diag_accepted(ld->err, d, id ? id : "", names, n);
 }
 
-static void add_need(struct loading *ld, struct step *st, struct step *need) {
+static void read_need(struct loading *ld, const struct list *l, struct step *st, const struct val *need) {
+    const char *id = val_cstr(need);
+    struct step *s = id ? map_get(l->by_id, id) : NULL;
+    bool broken = false;
+    if (id && !s)
+        (void)step_find(ld, st->parent, id, &broken);
+    if (broken)
+        return;
+    if (!s || s == st) {
+        unknown_need(ld, l, st, need);
+        return;
+    }
     for (size_t i = 0; i < st->nneeds; i++)
-        if (st->needs[i] == need)
+        if (st->needs[i] == s)
             return;
-    struct step **needs = arena_array(ld->arena, struct step *, st->nneeds + 1);
-    if (st->nneeds)
-        memcpy(needs, st->needs, st->nneeds * sizeof *needs);
-    needs[st->nneeds++] = need;
-    st->needs = needs;
+    st->needs[st->nneeds++] = s;
 }
 
 static void read_needs(struct loading *ld, const struct list *l, struct step *st, const struct val *v) {
-    if (val_is(v, VAL_STRING)) {
-        struct step *s = sibling(l, val_cstr(v));
-        if (s && s != st)
-            add_need(ld, st, s);
-        else
-            unknown_need(ld, l, st, v);
-        return;
-    }
-    for (size_t i = 0; i < val_len(v); i++) {
-        const struct val *need = val_at(v, i);
-        struct step *s = val_cstr(need) ? sibling(l, val_cstr(need)) : NULL;
-        if (s && s != st)
-            add_need(ld, st, s);
-        else
-            unknown_need(ld, l, st, need);
-    }
+    st->needs = arena_array(ld->arena, struct step *, val_len(v) + 1);
+    if (val_is(v, VAL_STRING))
+        read_need(ld, l, st, v);
+    for (size_t i = 0; i < val_len(v); i++)
+        read_need(ld, l, st, val_at(v, i));
 }
 
-/* docs: the list as written; steps that could not be read are missing in l, so they are matched by their marks. */
-static const struct val *doc_at(const struct val *docs, const struct step *st) {
-    for (size_t i = 0; i < val_len(docs); i++) {
-        const struct val *v = val_at(docs, i);
-        if (val_is(v, VAL_MAP) && v->map.n && v->map.pairs[0].mark.line == st->mark.line && v->map.pairs[0].mark.col == st->mark.col)
-            return v;
-    }
-    return NULL;
+static void need_previous(struct loading *ld, struct step *st, struct step *previous) {
+    st->needs = arena_array(ld->arena, struct step *, 1);
+    st->needs[st->nneeds++] = previous;
 }
 
 static void find_users(struct loading *ld, const struct list *l) {
     for (size_t i = 0; i < l->n; i++)
+        for (size_t k = 0; k < l->steps[i]->nneeds; k++)
+            l->steps[i]->needs[k]->nusers++;
+    for (size_t i = 0; i < l->n; i++) {
+        l->steps[i]->users = arena_array(ld->arena, struct step *, l->steps[i]->nusers + 1);
+        l->steps[i]->nusers = 0;
+    }
+    for (size_t i = 0; i < l->n; i++)
         for (size_t k = 0; k < l->steps[i]->nneeds; k++) {
             struct step *need = l->steps[i]->needs[k];
-            struct step **users = arena_array(ld->arena, struct step *, need->nusers + 1);
-            if (need->nusers)
-                memcpy(users, need->users, need->nusers * sizeof *users);
-            users[need->nusers++] = l->steps[i];
-            need->users = users;
+            need->users[need->nusers++] = l->steps[i];
         }
 }
 
-/* ---- cycles: by taking away what waits for nothing, as often as it goes ---- */
+/* ---- cycles: what is left when everything that waits for nothing is taken away, again and again ---- */
 
-static void tell_cycle(struct loading *ld, struct step *start, const struct map *left) {
-    struct buf b = BUF_INIT;
-    struct map *seen = map_new(ld->arena);
+/* left: by index of a step, how many of its needs are still there. One that is left needs one that is left. */
+static struct step *needed_and_left(const struct step *st, const size_t *left) {
+    for (size_t i = 0; i < st->nneeds; i++)
+        if (left[st->needs[i]->index])
+            return st->needs[i];
+    return NULL;
+}
+
+static void tell_cycle(struct loading *ld, struct step *start, const size_t *left) {
+    const uint32_t stamp = ++ld->stamp;
     struct step *st = start;
-    while (!map_get(seen, st->id)) { /* every step that is left needs one that is left */
-        map_put(seen, st->id, st);
-        for (size_t i = 0; i < st->nneeds; i++)
-            if (map_get(left, st->needs[i]->id) == st->needs[i]) {
-                st = st->needs[i];
-                break;
-            }
+    while (ld->seen[st->index] != stamp) {
+        ld->seen[st->index] = stamp;
+        st = needed_and_left(st, left);
     }
     const struct step *first = st;
+    struct buf b = BUF_INIT;
     do {
         buf_printf(&b, "%s -> ", st->id);
-        for (size_t i = 0; i < st->nneeds; i++)
-            if (map_get(left, st->needs[i]->id) == st->needs[i]) {
-                st = st->needs[i];
-                break;
-            }
+        st = needed_and_left(st, left);
     } while (st != first);
     buf_adds(&b, first->id);
     err_add(ld->err, first->mark, "cycle", "the steps wait for one another: %s", b.data);
     buf_done(&b);
 }
 
-static void find_cycle(struct loading *ld, const struct list *l) {
-    struct map *left = map_new(ld->arena);
-    size_t n = l->n;
-    for (size_t i = 0; i < l->n; i++)
-        map_put(left, l->steps[i]->id, l->steps[i]);
-    for (bool again = true; again && n;) {
-        again = false;
-        for (size_t i = 0; i < l->n; i++) {
-            struct step *st = l->steps[i];
-            bool waits = map_get(left, st->id) != st;
-            for (size_t k = 0; !waits && k < st->nneeds; k++)
-                waits = map_get(left, st->needs[k]->id) == st->needs[k];
-            if (waits)
-                continue;
-            map_put(left, st->id, ld); /* gone */
-            n--;
-            again = true;
-        }
+static void find_cycle(struct loading *ld, const struct list *l, size_t *left) {
+    struct step **free = arena_array(ld->arena, struct step *, l->n + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        left[l->steps[i]->index] = l->steps[i]->nneeds;
+        if (!l->steps[i]->nneeds)
+            free[n++] = l->steps[i];
     }
-    for (size_t i = 0; n && i < l->n; i++)
-        if (map_get(left, l->steps[i]->id) == l->steps[i]) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < free[i]->nusers; k++)
+            if (!--left[free[i]->users[k]->index])
+                free[n++] = free[i]->users[k];
+    for (size_t i = 0; n < l->n && i < l->n; i++)
+        if (left[l->steps[i]->index]) {
             tell_cycle(ld, l->steps[i], left);
             return;
         }
 }
 
-static void list_load(struct loading *ld, const struct list *l, const struct val *docs) {
-    for (size_t i = 0; i < l->n; i++) {
-        struct step *st = l->steps[i];
-        const struct val *doc = doc_at(docs, st), *needs = val_get(doc, "needs");
+/* ---- every list ---- */
+
+static void list_load(struct loading *ld, struct step **steps, size_t n, size_t *left) {
+    struct list l = {.steps = steps, .n = n, .by_id = map_new(ld->arena)};
+    for (size_t i = n; i--;) /* of two with the same id, which was told, the first */
+        map_put(l.by_id, steps[i]->id, steps[i]);
+    for (size_t i = 0; i < n; i++) {
+        struct step *st = steps[i];
+        const struct val *needs = val_get(ld->docs[st->index], "needs");
         if (needs)
-            read_needs(ld, l, st, needs);
+            read_needs(ld, &l, st, needs);
         else if (i)
-            add_need(ld, st, l->steps[i - 1]);
-        list_load(ld, &(struct list){st->children, st->nchildren}, val_get(doc, st->kind == STEP_FIRST_OF ? "first_of" : "steps"));
-        list_load(ld, &(struct list){st->rescue, st->nrescue}, val_get(doc, "rescue"));
-        list_load(ld, &(struct list){st->undo, st->nundo}, val_get(doc, "undo"));
+            need_previous(ld, st, steps[i - 1]);
+        list_load(ld, st->children, st->nchildren, left);
+        list_load(ld, st->rescue, st->nrescue, left);
+        list_load(ld, st->undo, st->nundo, left);
     }
-    find_users(ld, l);
-    find_cycle(ld, l);
+    find_users(ld, &l);
+    find_cycle(ld, &l, left);
 }
 
 void graph_load(struct loading *ld) {
-    list_load(ld, &(struct list){ld->rb->root->children, ld->rb->root->nchildren}, val_get(ld->rb->doc, "steps"));
+    ld->seen = arena_array(ld->arena, uint32_t, ld->rb->nall + 1);
+    ld->stack = arena_array(ld->arena, const struct step *, ld->rb->nall + 1);
+    list_load(ld, ld->rb->root->children, ld->rb->root->nchildren, arena_array(ld->arena, size_t, ld->rb->nall + 1));
 }

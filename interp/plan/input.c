@@ -1,10 +1,11 @@
 #include "plan/load.h"
 
 #include "base/clock.h"
-#include "value/json.h"
 #include "value/yaml.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <math.h>
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ struct conversion {
     const struct site *site;
     struct mark at;
     struct err *err;
+    bool as_is; /* text is not taken for a number, a list, …: whoever gets the value gets it as it stands */
 };
 
 static bool wrong(const struct conversion *c, const struct val *v, const char *wanted) {
@@ -27,36 +29,42 @@ static bool wrong(const struct conversion *c, const struct val *v, const char *w
     return false;
 }
 
+/* Text that may stand for something else: that of the command line, and of templates with more than one part. */
+static const char *text_for(const struct conversion *c, const struct val *v) {
+    return c->as_is ? NULL : val_cstr(v);
+}
+
 static bool as_integer(const struct conversion *c, const struct val *v, const struct val **ret) {
     if (v->kind == VAL_INT) {
         *ret = v;
         return true;
     }
     char *end = NULL;
-    const char *s = val_cstr(v);
-    const long long n = s && *s ? strtoll(s, &end, 10) : 0;
-    if (!end || *end)
-        return wrong(c, v, "an integer");
+    const char *s = text_for(c, v);
+    errno = 0;
+    const long long n = s && strspn(s, "+-0123456789") == strlen(s) && *s ? strtoll(s, &end, 10) : 0;
+    if (!end || *end || errno)
+        return wrong(c, v, errno == ERANGE ? "an integer of 64 bits" : "an integer");
     *ret = val_int(c->a, n);
     return true;
 }
 
 static bool as_number(const struct conversion *c, const struct val *v, const struct val **ret) {
-    if (v->kind == VAL_INT || v->kind == VAL_DOUBLE) {
+    if (v->kind == VAL_INT || (v->kind == VAL_DOUBLE && isfinite(v->number))) {
         *ret = v;
         return true;
     }
     char *end = NULL;
-    const char *s = val_cstr(v);
-    const double d = s && *s ? strtod(s, &end) : 0;
-    if (!end || *end)
+    const char *s = text_for(c, v);
+    const double d = s && strspn(s, "+-.0123456789eE") == strlen(s) && *s ? strtod(s, &end) : 0;
+    if (!end || *end || !isfinite(d))
         return wrong(c, v, "a number");
     *ret = val_double(c->a, d);
     return true;
 }
 
 static bool as_boolean(const struct conversion *c, const struct val *v, const struct val **ret) {
-    const char *s = val_cstr(v);
+    const char *s = text_for(c, v);
     if (v->kind == VAL_BOOL)
         *ret = v;
     else if (s && (!strcmp(s, "true") || !strcmp(s, "false")))
@@ -90,7 +98,7 @@ static bool as_duration(const struct conversion *c, const struct val *v, const s
     return true;
 }
 
-static bool bytes_parse(const char *s, int64_t *ret) {
+bool input_bytes(const char *s, int64_t *ret) {
     static const struct {
         const char *unit;
         double factor;
@@ -114,8 +122,8 @@ static bool as_bytes(const struct conversion *c, const struct val *v, const stru
         *ret = v;
         return true;
     }
-    if (!val_cstr(v) || !bytes_parse(val_cstr(v), &n))
-        return wrong(c, v, "a size such as 512MiB or 10GiB");
+    if (!text_for(c, v) || !input_bytes(val_cstr(v), &n))
+        return wrong(c, v, c->as_is ? "a number of bytes" : "a size such as 512MiB or 10GiB");
     *ret = val_int(c->a, n);
     return true;
 }
@@ -128,8 +136,11 @@ static bool as_node(const struct conversion *c, const struct val *v, const struc
     const char **names = arena_array(c->a, const char *, c->site->nnodes + 1);
     for (size_t i = 0; i < c->site->nnodes; i++)
         names[i] = c->site->nodes[i].name;
-    struct diag *d = err_add(c->err, c->at, "unknown-node", "the input '%s' names the node '%s', which the site does not have", c->in->name, val_cstr(v));
-    diag_accepted(c->err, d, val_cstr(v), names, c->site->nnodes);
+    struct buf b = BUF_INIT;
+    val_show(v, &b, 60);
+    struct diag *d = err_add(c->err, c->at, "unknown-node", "the input '%s' names the node '%s', which the site does not have", c->in->name, b.data);
+    diag_accepted(c->err, d, b.data, names, c->site->nnodes);
+    buf_done(&b);
     return false;
 }
 
@@ -166,15 +177,14 @@ static bool as_url(const struct conversion *c, const struct val *v, const struct
 }
 
 static bool as_path(const struct conversion *c, const struct val *v, const struct val **ret) {
-    const char *s = val_cstr(v);
-    if (!s || !*s || strlen(s) != v->string.len)
+    if (!val_cstr(v) || !*val_cstr(v))
         return wrong(c, v, "a path");
     *ret = v;
     return true;
 }
 
 static bool as_map(const struct conversion *c, const struct val *v, const struct val **ret) {
-    if (v->kind == VAL_STRING) { /* from the command line: as JSON or YAML */
+    if (text_for(c, v)) { /* from the command line: as JSON or YAML */
         const struct val *m = NULL;
         struct err *quiet = err_new(c->a);
         if (yaml_parse(c->a, source_new(c->a, c->in->name, v->string.s, v->string.len), NULL, &m, quiet) && val_is(m, VAL_MAP)) {
@@ -183,7 +193,7 @@ static bool as_map(const struct conversion *c, const struct val *v, const struct
         }
         return wrong(c, v, "a map");
     }
-    if (v->kind != VAL_MAP && val_len(v))
+    if (v->kind != VAL_MAP && !(v->kind == VAL_LIST && !val_len(v))) /* an empty Lua table is either */
         return wrong(c, v, "a map");
     *ret = v->kind == VAL_MAP ? v : val_map_new(c->a);
     return true;
@@ -214,7 +224,7 @@ static const struct type *type_named(const char *name) {
 /* "a,b" of the command line is a list; and each item has the type that `items` says. */
 static bool as_list(const struct conversion *c, const struct val *v, const struct val **ret) {
     struct val *list = val_list_new(c->a);
-    if (v->kind == VAL_STRING) {
+    if (text_for(c, v)) {
         for (const char *s = v->string.s; *s;) {
             const size_t n = strcspn(s, ",");
             if (n)
@@ -223,7 +233,7 @@ static bool as_list(const struct conversion *c, const struct val *v, const struc
         }
         v = list;
     }
-    if (v->kind != VAL_LIST && val_len(v))
+    if (v->kind != VAL_LIST && !(v->kind == VAL_MAP && !val_len(v)))
         return wrong(c, v, "a list");
     const struct type *t = type_named(c->in->items);
     struct val *out = val_list_new(c->a);
@@ -260,12 +270,14 @@ static bool in_enum(const struct conversion *c, const struct val *v) {
     return false;
 }
 
+/* The longest match that begins at the start is the whole value, or the value does not match as a whole. */
 static bool matches(const struct conversion *c, const struct val *v) {
     regex_t re;
+    regmatch_t m;
     if (!c->in->pattern || v->kind != VAL_STRING)
         return true;
-    const bool usable = !regcomp(&re, arena_printf(c->a, "^(%s)$", c->in->pattern), REG_EXTENDED | REG_NOSUB);
-    const bool ok = usable && !regexec(&re, v->string.s, 0, NULL, 0);
+    const bool usable = !regcomp(&re, c->in->pattern, REG_EXTENDED);
+    const bool ok = usable && !regexec(&re, v->string.s, 1, &m, 0) && !m.rm_so && (size_t)m.rm_eo == v->string.len;
     if (usable)
         regfree(&re);
     if (!ok) {
@@ -285,108 +297,61 @@ static double measure(const struct conversion *c, const struct val *v) {
 
 static bool in_range(const struct conversion *c, const struct val *v) {
     const double m = measure(c, v);
-    if ((!c->in->has_min || m >= c->in->min) && (!c->in->has_max || m <= c->in->max))
+    if (val_is_null(v) || ((!c->in->has_min || m >= c->in->min) && (!c->in->has_max || m <= c->in->max)))
         return true;
-    const bool low = c->in->has_min && m < c->in->min;
-    struct buf b = BUF_INIT;
+    const bool low = c->in->has_min && m < c->in->min, length = v->kind == VAL_LIST || (v->kind == VAL_STRING && strcmp(c->in->type, "duration"));
+    const double limit = low ? c->in->min : c->in->max;
+    struct buf b = BUF_INIT, edge = BUF_INIT;
     val_show(v, &b, 60);
-    err_add(c->err, c->at, "out-of-range", "the input '%s' is '%s', and must be at %s %.15g", c->in->name, b.data, low ? "least" : "most",
-            low ? c->in->min : c->in->max);
+    if (!strcmp(c->in->type, "duration"))
+        duration_print(&edge, (int64_t)limit);
+    else
+        buf_printf(&edge, "%.15g", limit);
+    if (length)
+        err_add(c->err, c->at, "out-of-range", "the input '%s' has the length %.15g, and must have at %s %s", c->in->name, m, low ? "least" : "most", edge.data);
+    else
+        err_add(c->err, c->at, "out-of-range", "the input '%s' is '%s', and must be at %s %s", c->in->name, b.data, low ? "least" : "most", edge.data);
+    buf_done(&edge);
     buf_done(&b);
     return false;
 }
 
-bool input_convert(struct arena *a, const struct input *in, const struct site *site, const struct val *given, struct mark at,
-                   const struct val **ret, struct err *err) {
-    const struct conversion c = {.a = a, .in = in, .site = site, .at = at, .err = err};
+/* Whoever takes such text for a C string would see less of it than was checked. */
+static bool has_nul(const struct conversion *c, const struct val *v) {
+    if (v->kind != VAL_STRING || strlen(v->string.s) == v->string.len || !strcmp(c->in->type, "any"))
+        return false;
+    return !wrong(c, v, "text without NUL bytes");
+}
+
+static bool convert(struct conversion c, const struct val *given, const struct val **ret) {
+    const struct input *in = c.in;
     const struct type *t = type_named(in->type);
-    const struct val *v = given;
-    const bool secret = given->secret || !strcmp(in->type, "secret");
+    const bool secret = given->secret || input_is_secret(in);
     if (val_is_null(given) && !in->required) {
         *ret = given;
         return true;
     }
-    if (!t || !t->convert(&c, given, &v) || !in_enum(&c, v) || !matches(&c, v) || !in_range(&c, v))
+    if (secret) { /* from here on no message can show it, nor quote the line that it stands on */
+        c.at = in->mark;
+        given = given->secret ? given : val_secret(c.a, given);
+    }
+    const struct val *v = given;
+    if (!t || has_nul(&c, given) || !t->convert(&c, given, &v) || !in_enum(&c, v) || !matches(&c, v) || !in_range(&c, v))
         return false;
-    *ret = secret && !v->secret ? val_secret(a, v) : v;
+    *ret = secret && !v->secret ? val_secret(c.a, v) : v;
     return true;
 }
 
-/* ---- declarations ---- */
-
-static void read_bound(struct loading *ld, const struct val *v, bool *has, double *ret) {
-    int64_t n;
-    if (!v)
-        return;
-    *has = true;
-    if (v->kind == VAL_INT)
-        *ret = (double)v->integer;
-    else if (v->kind == VAL_DOUBLE)
-        *ret = v->number;
-    else if (val_cstr(v) && (duration_parse(val_cstr(v), &n) || bytes_parse(val_cstr(v), &n)))
-        *ret = (double)n;
-    else
-        err_add(ld->err, v->mark, "wrong-type", "this is neither a number, a duration nor a size");
+bool input_convert(struct arena *a, const struct input *in, const struct site *site, const struct val *given, struct mark at,
+                   const struct val **ret, struct err *err) {
+    return convert((struct conversion){.a = a, .in = in, .site = site, .at = at, .err = err}, given, ret);
 }
 
-static void read_from(struct loading *ld, struct input *in, const struct val *v) {
-    static const char *const forms[] = {"env:NAME", "file:PATH", "prompt"};
-    if (!v)
-        return;
-    struct val *list = val_list_new(ld->arena);
-    if (v->kind == VAL_STRING)
-        val_list_add(ld->arena, list, v);
-    in->from = v->kind == VAL_LIST ? v : list;
-    for (size_t i = 0; i < val_len(in->from); i++) {
-        const struct val *f = val_at(in->from, i);
-        const char *s = val_cstr(f);
-        if (s && ((!strncmp(s, "env:", 4) && s[4]) || (!strncmp(s, "file:", 5) && s[5]) || !strcmp(s, "prompt")))
-            continue;
-        struct diag *d = err_add(ld->err, f->mark, "unknown-source", "'%s' is no place where a value can come from", s ? s : "this");
-        diag_accepted(ld->err, d, s ? s : "", forms, 3);
-    }
+bool input_fits(struct arena *a, const struct input *in, const struct site *site, const struct val *v, struct err *err) {
+    const struct val *ignored;
+    return convert((struct conversion){.a = a, .in = in, .site = site, .at = v->mark, .err = err, .as_is = true}, v, &ignored);
 }
 
-bool input_load(struct loading *ld, const struct val_pair *p, struct input *ret) {
-    const size_t errors = ld->err->nerrors;
-    struct input in = {.name = p->key, .mark = p->mark, .type = "any"};
-    if (!name_fits(p->key)) {
-        struct diag *d = err_add(ld->err, p->mark, "bad-name", "'%s' cannot be the name of an input", p->key);
-        diag_hint(ld->err, d, "letters, digits and _, beginning with a letter");
-    }
-    if (!schema_check(p->val, input_fields, NULL, arena_printf(ld->arena, "the input '%s'", p->key), ld->err)) {
-        *ret = in;
-        return false;
-    }
-    const struct val *v = p->val;
-    in.type = val_get_str(v, "type", "any");
-    in.type_mark = val_get(v, "type")->mark;
-    in.items = val_get_str(v, "items", NULL);
-    in.required = val_get_bool(v, "required", false);
-    in.oneof = val_get(v, "enum");
-    in.pattern = val_get_str(v, "pattern", NULL);
-    in.description = val_get_str(v, "description", NULL);
-    read_bound(ld, val_get(v, "min"), &in.has_min, &in.min);
-    read_bound(ld, val_get(v, "max"), &in.has_max, &in.max);
-    read_from(ld, &in, val_get(v, "from"));
-    regex_t re;
-    if (in.pattern && regcomp(&re, in.pattern, REG_EXTENDED | REG_NOSUB))
-        err_add(ld->err, val_get(v, "pattern")->mark, "bad-pattern", "this is not a POSIX extended regular expression");
-    else if (in.pattern)
-        regfree(&re);
-    if (in.items && strcmp(in.type, "list"))
-        err_add(ld->err, val_pair(v, "items")->mark, "needless-key", "'items' is for lists, and this input is of the type '%s'", in.type);
-    const struct val *def = val_get(v, "default");
-    if (def && !strcmp(in.type, "secret"))
-        err_add(ld->err, def->mark, "secret-default", "a secret cannot have a default in a file: use 'from'");
-    if (def && in.required) {
-        struct diag *d = err_add(ld->err, val_pair(v, "required")->mark, "needless-key", "an input with a default is never missing");
-        diag_hint(ld->err, d, "leave one of 'required' and 'default' out");
-    }
-    if (def && tmpl_parse(ld->ld->box, ld->arena, def, &in.def, ld->err) && tmpl_is_const(in.def) && ld->err->nerrors == errors) {
-        const struct val *ignored;
-        (void)input_convert(ld->arena, &in, ld->ld->site, def, def->mark, &ignored, ld->err);
-    }
-    *ret = in;
-    return ld->err->nerrors == errors;
+bool input_is_secret(const struct input *in) {
+    return !strcmp(in->type, "secret") || (in->items && !strcmp(in->items, "secret"));
 }

@@ -55,15 +55,16 @@ static void read_inputs(struct loading *ld, const struct val *v) {
         (void)input_load(ld, &v->map.pairs[i], &rb->inputs[rb->ninputs++]);
 }
 
-static void read_state(struct loading *ld, const struct val *v, size_t room) {
+static void read_state(struct loading *ld, const struct val *v) {
     struct runbook *rb = ld->rb;
-    rb->parts = arena_array(ld->arena, struct part, val_len(v) + room + 1);
+    rb->parts = arena_array(ld->arena, struct part, val_len(v) + 1);
     for (size_t i = 0; i < val_len(v); i++) {
         const struct val_pair *p = &v->map.pairs[i];
-        if (!name_fits(p->key))
-            err_add(ld->err, p->mark, "bad-name", "'%s' cannot be the name of a part of the state", p->key);
-        if (!schema_check(p->val, state_fields, NULL, arena_printf(ld->arena, "state.%s", p->key), ld->err))
+        name_check(ld, p->mark, p->key, "the name of a part of the state");
+        if (!schema_check(p->val, state_fields, NULL, arena_printf(ld->arena, "state.%s", p->key), ld->err)) {
+            ld->broken_parts = true;
             continue;
+        }
         struct part part = {.name = p->key, .mark = p->mark};
         const struct val *probe = val_get(p->val, "probe");
         part.probe = library_get(ld->ld->lib, val_cstr(probe), DEF_PROBE, probe->mark, ld->err);
@@ -106,8 +107,10 @@ static void read_requires(struct loading *ld, const struct val *v) {
             continue;
         }
         const struct def *cap = library_get(ld->ld->lib, val_cstr(name), DEF_CAPABILITY, name->mark, ld->err);
-        if (!cap)
+        if (!cap) {
+            ld->broken_parts = true;
             continue;
+        }
         rb->requires[rb->nrequires++] = (struct check){.capability = cap, .mark = name->mark};
         add_parts(ld, cap, name->mark);
     }
@@ -240,7 +243,7 @@ static void read_whole(struct loading *ld, const struct val *doc) {
         check_name(ld);
     check_hooks(ld, val_get(doc, "hooks"));
     read_inputs(ld, val_get(doc, "inputs"));
-    read_state(ld, val_get(doc, "state"), 0);
+    read_state(ld, val_get(doc, "state"));
     read_requires(ld, val_get(doc, "requires"));
     read_checks(ld, val_get(doc, "preconditions"), &rb->pre, &rb->npre);
     read_checks(ld, val_get(doc, "postconditions"), &rb->post, &rb->npost);
@@ -272,10 +275,18 @@ static bool types_fit(struct loading *ld, const struct val *doc) {
 }
 
 bool runbook_load_in(struct loader *l, const char *name, struct mark at, const struct loading *outer, const struct runbook **ret, struct err *err) {
-    struct loading ld = {.ld = l, .arena = l->arena, .err = err, .outer = outer, .name = name};
+    struct loading ld = {.ld = l, .arena = l->arena, .err = err, .outer = outer, .name = name, .ids = map_new(l->arena)};
     const size_t errors = err->nerrors;
+    ld.loaded = outer ? outer->loaded : map_new(l->arena);
     if (recursion(&ld, at))
         return false;
+    void *before = map_get(ld.loaded, name);
+    if (before) { /* used more than once: read once, and its faults are told once */
+        if (before != ld.loaded)
+            *ret = before;
+        return before != ld.loaded;
+    }
+    map_put(ld.loaded, name, ld.loaded);
     const struct diag *since = err->last;
     const struct source *src = find_text(&ld, at);
     const struct val *doc;
@@ -294,6 +305,7 @@ bool runbook_load_in(struct loader *l, const char *name, struct mark at, const s
             err_while(err, since, "while loading the runbook %s, which is used in %s:%u", name, at.src->name, at.line);
         return false;
     }
+    map_put(ld.loaded, name, ld.rb);
     *ret = ld.rb;
     return true;
 }

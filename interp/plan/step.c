@@ -5,15 +5,37 @@
 #include <ctype.h>
 #include <string.h>
 
-static const int64_t default_every_ms = 5000, default_delay_ms = 1000;
+static const int64_t default_every_ms = 5000, default_delay_ms = 1000, least_every_ms = 100;
+static const double most_backoff = 1000;
+enum { max_steps = 10000 }; /* of one runbook */
 
-bool name_fits(const char *s) {
+static bool name_fits(const char *s) {
     if (!isalpha((unsigned char)*s) && *s != '_')
         return false;
     for (; *s; s++)
         if (!isalnum((unsigned char)*s) && *s != '_')
             return false;
     return true;
+}
+
+/* A step's id also stands in paths, and is not always read by an expression: there words of Lua are fine. */
+static void id_check(struct loading *ld, struct mark at, const char *name, const char *what) {
+    if (name_fits(name))
+        return;
+    struct diag *d = err_add(ld->err, at, "bad-name", "'%s' cannot be %s", name, what);
+    diag_hint(ld->err, d, "letters, digits and _, beginning with a letter");
+}
+
+void name_check(struct loading *ld, struct mark at, const char *name, const char *what) {
+    static const char *const words[] = {"and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in",
+                                        "local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (!strcmp(words[i], name)) {
+            struct diag *d = err_add(ld->err, at, "bad-name", "'%s' cannot be %s", name, what);
+            diag_hint(ld->err, d, "it is a word of Lua, so no expression could read it");
+            return;
+        }
+    id_check(ld, at, name, what);
 }
 
 /* ---- pieces ---- */
@@ -75,8 +97,8 @@ static void read_retry(struct loading *ld, const struct val *v, struct step_retr
     const struct val *b = val_get(v, "backoff");
     if (b)
         ret->backoff = b->kind == VAL_INT ? (double)b->integer : b->number;
-    if (ret->backoff < 1)
-        err_add(ld->err, b->mark, "out-of-range", "'backoff' must be at least 1");
+    if (!(ret->backoff >= 1 && ret->backoff <= most_backoff)) /* not a number: neither */
+        err_add(ld->err, b->mark, "out-of-range", "'backoff' must be between 1 and %.0f", most_backoff);
 }
 
 /* ---- what the step does ---- */
@@ -87,7 +109,8 @@ static const struct form {
 } forms[] = {{"uses", STEP_ACTION}, {"command", STEP_COMMAND}, {"steps", STEP_GROUP}, {"first_of", STEP_FIRST_OF}, {"wait_for", STEP_WAIT}};
 enum { nforms = sizeof forms / sizeof *forms };
 
-static const struct form *form_of(struct loading *ld, const struct val *v, struct mark at) {
+/* whole: nothing of the step was left out, so that a missing form is a fault of its own. */
+static const struct form *form_of(struct loading *ld, const struct val *v, struct mark at, bool whole) {
     const struct form *found = NULL;
     for (int i = 0; i < nforms; i++) {
         const struct val_pair *p = val_pair(v, forms[i].key);
@@ -100,96 +123,11 @@ static const struct form *form_of(struct loading *ld, const struct val *v, struc
         }
         found = &forms[i];
     }
-    if (!found) {
+    if (!found && whole) {
         struct diag *d = err_add(ld->err, at, "no-form", "the step does nothing");
         diag_note(ld->err, d, "a step has one of: uses, command, steps, first_of, wait_for");
     }
     return found;
-}
-
-static const char *type_of_declared(const struct val *decl) {
-    return val_get_str(decl, "type", "any");
-}
-
-static bool const_fits(struct loading *ld, const char *name, const struct val *decl, const struct val *v) {
-    const struct input in = {.name = name, .type = type_of_declared(decl), .items = val_get_str(decl, "items", NULL), .oneof = val_get(decl, "enum"),
-                             .required = true};
-    const struct val *ignored;
-    return input_convert(ld->arena, &in, ld->ld->site, v, v->mark, &ignored, ld->err);
-}
-
-static bool is_open(const struct val *v) {
-    if (v->kind == VAL_STRING)
-        return strstr(v->string.s, "${{") != NULL;
-    for (size_t i = 0; i < val_len(v); i++)
-        if (is_open(v->kind == VAL_LIST ? v->list.items[i] : v->map.pairs[i].val))
-            return true;
-    return false;
-}
-
-/* `with` against what an action, a probe or a runbook declares. */
-static void check_with(struct loading *ld, const struct val *with, struct mark at, const char *what, const struct val *declared) {
-    const char **names = arena_array(ld->arena, const char *, val_len(declared) + 1);
-    for (size_t i = 0; i < val_len(declared); i++)
-        names[i] = declared->map.pairs[i].key;
-    for (size_t i = 0; with && i < val_len(with); i++) {
-        const struct val_pair *p = &with->map.pairs[i];
-        const struct val *decl = val_get(declared, p->key);
-        if (!decl) {
-            struct diag *d = err_add(ld->err, p->mark, "unknown-input", "%s has no input '%s'", what, p->key);
-            diag_accepted(ld->err, d, p->key, names, val_len(declared));
-        } else if (!is_open(p->val)) {
-            const_fits(ld, p->key, decl, p->val);
-        }
-    }
-    for (size_t i = 0; i < val_len(declared); i++) {
-        const struct val_pair *p = &declared->map.pairs[i];
-        if (val_get_bool(p->val, "required", false) && !val_get(with, p->key)) {
-            struct diag *d = err_add(ld->err, at, "missing-input", "%s needs the input '%s'", what, p->key);
-            const char *text = val_get_str(p->val, "description", NULL);
-            diag_note(ld->err, d, "%s: %s%s%s", p->key, type_of_declared(p->val), text ? ", " : "", text ? text : "");
-        }
-    }
-}
-
-static const struct val *declared_by(struct loading *ld, const struct runbook *rb) {
-    struct val *m = val_map_new(ld->arena);
-    for (size_t i = 0; i < rb->ninputs; i++) {
-        const struct input *in = &rb->inputs[i];
-        struct val *d = val_map_new(ld->arena);
-        val_map_set(ld->arena, d, "type", val_str(ld->arena, in->type));
-        val_map_set(ld->arena, d, "required", val_bool(ld->arena, in->required));
-        if (in->items)
-            val_map_set(ld->arena, d, "items", val_str(ld->arena, in->items));
-        if (in->oneof)
-            val_map_set(ld->arena, d, "enum", in->oneof);
-        if (in->description)
-            val_map_set(ld->arena, d, "description", val_str(ld->arena, in->description));
-        val_map_set(ld->arena, m, in->name, d);
-    }
-    return m;
-}
-
-static void read_uses(struct loading *ld, const struct val *v, struct step *st) {
-    const struct val *uses = val_get(v, "uses"), *with = val_get(v, "with");
-    const char *name = val_cstr(uses);
-    st->uses_mark = uses->mark;
-    if (!strncmp(name, "runbook:", 8)) {
-        st->kind = STEP_RUNBOOK;
-        if (runbook_load_in(ld->ld, name + 8, uses->mark, ld, &st->sub, ld->err))
-            check_with(ld, with, uses->mark, arena_printf(ld->arena, "the runbook %s", name + 8), declared_by(ld, st->sub));
-        return;
-    }
-    struct err *as_probe = err_new(ld->arena);
-    st->def = library_has(ld->ld->lib, name) ? library_get(ld->ld->lib, name, DEF_PROBE, uses->mark, as_probe) : NULL;
-    if (st->def)
-        st->kind = STEP_PROBE;
-    else
-        st->def = library_get(ld->ld->lib, name, DEF_ACTION, uses->mark, ld->err);
-    if (st->def) {
-        const struct val *inputs = val_get(st->def->decl, "inputs");
-        check_with(ld, with, uses->mark, name, inputs ? inputs : val_map_new(ld->arena));
-    }
 }
 
 static void read_command(struct loading *ld, const struct val *v, struct step *st) {
@@ -256,10 +194,7 @@ static void not_yet(struct loading *ld, const struct val *v) {
 static const char *id_of(struct loading *ld, const struct val *v, const struct step *parent, size_t position) {
     const struct val *id = val_get(v, "id");
     if (id) {
-        if (!name_fits(val_cstr(id))) {
-            struct diag *d = err_add(ld->err, id->mark, "bad-name", "'%s' cannot be the id of a step", val_cstr(id));
-            diag_hint(ld->err, d, "letters, digits and _, beginning with a letter");
-        }
+        id_check(ld, id->mark, val_cstr(id), "the id of a step");
         return val_cstr(id);
     }
     return parent && *parent->id ? arena_printf(ld->arena, "%s-%zu", parent->id, position) : arena_printf(ld->arena, "step-%zu", position);
@@ -277,8 +212,7 @@ static void read_outputs(struct loading *ld, const struct val *v, struct step *s
     const struct val *o = val_get(v, "outputs");
     st->outputs = arena_array(ld->arena, struct step_output, val_len(o) + 1);
     for (size_t i = 0; i < val_len(o); i++) {
-        if (!name_fits(o->map.pairs[i].key))
-            err_add(ld->err, o->map.pairs[i].mark, "bad-name", "'%s' cannot be the name of an output", o->map.pairs[i].key);
+        name_check(ld, o->map.pairs[i].mark, o->map.pairs[i].key, "the name of an output");
         st->outputs[st->noutputs++] = (struct step_output){.name = o->map.pairs[i].key, .value = template_of(ld, o->map.pairs[i].val)};
     }
 }
@@ -292,6 +226,8 @@ static void read_common(struct loading *ld, const struct val *v, struct step *st
     st->verify = expression_of(ld, val_get(v, "verify"));
     st->wait = expression_of(ld, val_get(v, "wait_for"));
     st->every_ms = duration_of(val_get(v, "every"), default_every_ms);
+    if (st->every_ms < least_every_ms)
+        err_add(ld->err, val_get(v, "every")->mark, "out-of-range", "'every' must be at least %lldms", (long long)least_every_ms);
     st->try_each = val_get(v, "try_each") != NULL;
     st->for_each = template_of(ld, val_get(v, st->try_each ? "try_each" : "for_each"));
     st->timeout = template_of(ld, val_get(v, "timeout"));
@@ -306,44 +242,89 @@ static void read_common(struct loading *ld, const struct val *v, struct step *st
     read_outputs(ld, v, st);
 }
 
-/* The array doubles whenever its count is a power of two. */
-static size_t step_add(struct loading *ld, struct step *st) {
+/* ---- which steps there are ---- */
+
+static const char *id_key(const struct loading *ld, const struct step *parent, const char *id) {
+    return arena_printf(ld->arena, "%zu:%s", parent ? parent->index + 1 : 0, id);
+}
+
+struct step *step_find(const struct loading *ld, const struct step *parent, const char *id, bool *ret_broken) {
+    void *found = map_get(ld->ids, id_key(ld, parent, id));
+    if (ret_broken)
+        *ret_broken = found == ld->ids;
+    return found == ld->ids ? NULL : found;
+}
+
+/* The arrays double whenever their count is a power of two. */
+static void step_add(struct loading *ld, struct step *st, const struct val *doc) {
     struct runbook *rb = ld->rb;
     const size_t n = rb->nall;
     if (!(n & (n - 1))) {
         struct step **all = arena_array(ld->arena, struct step *, n ? 2 * n : 1);
-        if (n)
+        const struct val **docs = arena_array(ld->arena, const struct val *, n ? 2 * n : 1);
+        if (n) {
             memcpy(all, rb->all, n * sizeof *all);
+            memcpy(docs, ld->docs, n * sizeof *docs);
+        }
         rb->all = all;
+        ld->docs = docs;
     }
-    rb->all[rb->nall++] = st;
-    return n;
+    ld->docs[n] = doc;
+    rb->all[n] = st;
+    st->index = rb->nall++;
+}
+
+/* What of a step can be read on, after its faults were told: keys that it has, with values of their types. */
+static const struct val *readable(struct loading *ld, const struct val *v) {
+    struct val *kept = val_map_new(ld->arena);
+    for (size_t i = 0; i < v->map.n; i++) {
+        const struct val_pair *p = &v->map.pairs[i];
+        struct val *one = val_map_new(ld->arena);
+        val_map_set_marked(ld->arena, one, p->key, p->mark, p->val);
+        if (schema_check(one, step_fields, NULL, "a step", err_new(ld->arena)))
+            val_map_set_marked(ld->arena, kept, p->key, p->mark, p->val);
+    }
+    return kept;
+}
+
+/* Others may name a step that could not be read: that it is missing is not their fault. */
+static void step_broken(struct loading *ld, const struct val *v, const struct step *parent) {
+    const char *id = val_get_str(v, "id", NULL);
+    if (id && !map_get(ld->ids, id_key(ld, parent, id)))
+        map_put(ld->ids, id_key(ld, parent, id), ld->ids);
+}
+
+static void tell_same_id(struct loading *ld, const struct val *v, const struct step *st, const struct step *other) {
+    const struct val *id = val_get(v, "id");
+    struct diag *d = err_add(ld->err, id ? id->mark : st->mark, "duplicate-id", "there are two steps '%s' in this list", st->id);
+    diag_note(ld->err, d, "the other one begins in line %u", other->mark.line);
 }
 
 /* Steps are counted where they stand, so that `all` has them depth first. */
-static struct step *step_load(struct loading *ld, const struct val *v, struct step *parent, size_t position) {
-    if (!schema_check(v, step_fields, step_aliases, "a step", ld->err))
+static struct step *step_load(struct loading *ld, const struct val *written, struct step *parent, size_t position) {
+    const bool whole = schema_check(written, step_fields, step_aliases, "a step", ld->err);
+    if (!val_is(written, VAL_MAP))
         return NULL;
-    const struct mark at = v->map.n ? v->map.pairs[0].mark : v->mark;
-    const struct form *form = form_of(ld, v, at);
-    if (!form)
+    const struct val *v = whole ? written : readable(ld, written);
+    const struct mark at = written->map.n ? written->map.pairs[0].mark : written->mark;
+    const struct form *form = form_of(ld, v, at, whole);
+    if (!form) {
+        step_broken(ld, v, parent);
         return NULL;
+    }
     struct step *st = arena_new_of(ld->arena, struct step);
     *st = (struct step){.id = id_of(ld, v, parent, position), .mark = at, .kind = form->kind, .in = ld->rb, .parent = parent};
-    const struct step *other = NULL;
-    for (size_t i = 0; i < ld->rb->nall && !other; i++)
-        if (ld->rb->all[i]->parent == parent && !strcmp(ld->rb->all[i]->id, st->id))
-            other = ld->rb->all[i];
-    if (other) {
-        struct diag *d = err_add(ld->err, val_get(v, "id") ? val_get(v, "id")->mark : at, "duplicate-id", "there are two steps '%s' in this list", st->id);
-        diag_note(ld->err, d, "the other one begins in line %u", other->mark.line);
-    }
-    st->index = step_add(ld, st);
+    const struct step *other = step_find(ld, parent, st->id, NULL);
+    if (other)
+        tell_same_id(ld, v, st, other);
+    else
+        map_put(ld->ids, id_key(ld, parent, st->id), st);
+    step_add(ld, st, v);
     if (st->kind == STEP_ACTION)
-        read_uses(ld, v, st);
+        step_uses_load(ld, v, st);
     else if (st->kind == STEP_COMMAND)
         read_command(ld, v, st);
-    check_keys(ld, v, st);
+    check_keys(ld, written, st);
     not_yet(ld, v);
     read_common(ld, v, st);
     const struct val *children = val_get(v, st->kind == STEP_GROUP ? "steps" : "first_of");
@@ -359,7 +340,12 @@ void steps_load(struct loading *ld, const struct val *list, struct step *parent,
     size_t n = 0;
     if (list && !val_len(list))
         err_add(ld->err, list->mark, "no-steps", "this list of steps is empty");
-    for (size_t i = 0; i < val_len(list); i++) {
+    for (size_t i = 0; i < val_len(list) && !ld->too_many; i++) {
+        if (ld->rb->nall == max_steps) {
+            ld->too_many = true;
+            err_add(ld->err, val_at(list, i)->mark, "too-many-steps", "a runbook has at most %d steps: make a loop, or several runbooks", max_steps);
+            break;
+        }
         struct step *st = step_load(ld, val_at(list, i), parent, i + 1);
         if (st)
             steps[n++] = st;
