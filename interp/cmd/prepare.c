@@ -20,6 +20,17 @@ static void observe_wants(struct ctx *c, struct bind *b, const struct bind_want 
     }
 }
 
+static bool bind_all(struct ctx *c, struct bind *b) {
+    for (;;) {
+        const struct bind_want *wants;
+        size_t n;
+        const enum bind_status s = bind_step(b, &wants, &n, c->err);
+        if (s != BIND_WANTS)
+            return s == BIND_DONE;
+        observe_wants(c, b, wants, n);
+    }
+}
+
 bool prepare(struct ctx *c, const char *name, struct prepared *ret) {
     const struct val *given;
     struct prepared p = {0};
@@ -28,19 +39,11 @@ bool prepare(struct ctx *c, const char *name, struct prepared *ret) {
     p.state = model_new(c->box);
     const struct bind_spec spec = {.ld = &c->loader, .rb = p.rb, .given = given, .state = p.state, .site = c->site_val, .run = c->run_val};
     p.bind = bind_new(c->arena, &spec);
-    for (;;) {
-        const struct bind_want *wants;
-        size_t n;
-        const enum bind_status s = bind_step(p.bind, &wants, &n, c->err);
-        if (s == BIND_FAILED)
-            return false;
-        if (s == BIND_DONE)
-            break;
-        observe_wants(c, p.bind, wants, n);
-    }
     const struct plan_spec plan = {.ld = &c->loader, .bind = p.bind, .rb = p.rb, .state = p.state, .site = c->site_val, .run = c->run_val};
-    if (!plan_make(c->arena, &plan, &p.plan, c->err))
+    if (!bind_all(c, p.bind) || !plan_make(c->arena, &plan, &p.plan, c->err)) {
+        model_free(p.state);
         return false;
+    }
     *ret = p;
     return true;
 }
