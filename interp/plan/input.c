@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "value/yaml.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -336,7 +337,8 @@ static bool convert(struct conversion c, const struct val *given, const struct v
         given = given->secret ? given : val_secret(c.a, given);
     }
     const struct val *v = given;
-    if (!t || has_nul(&c, given) || !t->convert(&c, given, &v) || !in_enum(&c, v) || !matches(&c, v) || !in_range(&c, v))
+    assert(t); /* declarations only have words of the table */
+    if (has_nul(&c, given) || !t->convert(&c, given, &v) || !in_enum(&c, v) || !matches(&c, v) || !in_range(&c, v))
         return false;
     *ret = secret && !v->secret ? val_secret(c.a, v) : v;
     return true;

@@ -39,8 +39,8 @@ bool input_load(struct loading *ld, const struct val_pair *p, struct input *ret)
 struct input input_declared(const char *name, const struct val *decl);
 
 /* ---- step.c ---- */
-/* Reads a list of steps below parent (NULL: none); *ret has NULL for those that could not be read. */
-void steps_load(struct loading *ld, const struct val *list, struct step *parent, struct step ***ret, size_t *ret_n);
+/* Reads a list of steps below parent (NULL: none); role ("", "rescue-", "undo-") goes into made-up ids. *ret has NULL for those that could not be read. */
+void steps_load(struct loading *ld, const struct val *list, struct step *parent, const char *role, struct step ***ret, size_t *ret_n);
 
 /* The step of that id directly below parent, or NULL. *ret_broken (may be NULL): there is one, and it could not be read. */
 struct step *step_find(const struct loading *ld, const struct step *parent, const char *id, bool *ret_broken);

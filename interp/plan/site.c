@@ -29,10 +29,23 @@ static const struct field node_fields[] = {
     {0},
 };
 
+static const struct field password_fields[] = {
+    {"from", F_LIST | F_STRING, true, "where it is found: env:NAME, file:PATH, prompt", NULL, NULL},
+    {0},
+};
+
+static const struct field ucp_fields[] = {
+    {"url", F_STRING, true, "as https://host:port", NULL, NULL},
+    {"username", F_STRING, false, "who signs in", NULL, NULL},
+    {"password", F_MAP, false, "where the password is found", password_fields, NULL},
+    {"ca", F_STRING, false, "file with the certificates that are trusted", NULL, NULL},
+    {0},
+};
+
 const struct field site_fields[] = {
     {"site", F_STRING, true, "its name", NULL, NULL},
     {"nodes", F_MAP, true, "the inventory: name: {engine, address, tls, labels}", NULL, NULL},
-    {"ucp", F_MAP, false, "how to reach UCP", NULL, NULL},
+    {"ucp", F_MAP, false, "how to reach UCP", ucp_fields, NULL},
     {"store", F_STRING, false, "where the journal lives: sqlite:PATH", NULL, NULL},
     {"library", F_LIST, false, "folders of the site's own, before what is shipped", NULL, NULL},
     {"inputs", F_MAP, false, "runbook: inputs", NULL, NULL},
@@ -119,6 +132,35 @@ static void read_library(struct reading *r, const struct val *list) {
     }
 }
 
+void site_rights_check(const struct val *rights, struct err *err) {
+    static const char *const words[] = {"docker.read", "docker.write", "http:HOST", "exec:PROGRAM", "file.read:DIR"};
+    enum { nwords = sizeof words / sizeof *words };
+    for (size_t i = 0; i < val_len(rights); i++) {
+        const struct val *v = val_at(rights, i);
+        const char *s = val_cstr(v);
+        bool ok = false;
+        for (size_t k = 0; s && k < nwords && !ok; k++) {
+            const size_t fixed = strcspn(words[k], ":"); /* what follows a colon is the asker's own */
+            ok = words[k][fixed] ? !strncmp(s, words[k], fixed + 1) && s[fixed + 1] : !strcmp(s, words[k]);
+        }
+        if (ok)
+            continue;
+        struct diag *d = err_add(err, v->mark, "unknown-right", "'%s' is no right that a hook can have", s ? s : val_kind_name(v->kind));
+        diag_accepted(err, d, s ? s : "", words, nwords);
+    }
+}
+
+static void read_hooks(struct reading *r, const struct val *hooks) {
+    r->site->hooks = hooks;
+    for (size_t i = 0; i < val_len(hooks); i++) {
+        const struct val_pair *p = &hooks->map.pairs[i];
+        if (val_is(p->val, VAL_LIST))
+            site_rights_check(p->val, r->err);
+        else
+            err_add(r->err, p->val->mark, "wrong-type", "the rights of the hook '%s' are a list", p->key);
+    }
+}
+
 bool site_load(struct arena *a, const char *path, bool (*check_url)(const char *url, const char **why), struct site **ret, struct err *err) {
     struct site *s = arena_new_of(a, struct site);
     struct reading r = {.arena = a, .site = s, .err = err, .check_url = check_url};
@@ -144,7 +186,7 @@ bool site_load(struct arena *a, const char *path, bool (*check_url)(const char *
     for (size_t i = 0; i < val_len(s->inputs); i++)
         if (!val_is(s->inputs->map.pairs[i].val, VAL_MAP))
             err_add(err, s->inputs->map.pairs[i].mark, "wrong-type", "the inputs of a runbook are a map");
-    s->hooks = val_get(v, "hooks");
+    read_hooks(&r, val_get(v, "hooks"));
     s->ucp = val_get(v, "ucp");
     if (err->nerrors != errors)
         return false;

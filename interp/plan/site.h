@@ -35,6 +35,8 @@ extern const struct field site_fields[];
 
 /* Reads and checks one. Endpoint URLs are checked through check_url (io/ lies below another folder, so the caller hands it in; may be NULL). */
 bool site_load(struct arena *a, const char *path, bool (*check_url)(const char *url, const char **why), struct site **ret, struct err *err);
+/* The words of a list of rights (code unknown-right). */
+void site_rights_check(const struct val *rights, struct err *err);
 /* The site without a file: one node "local" with no endpoint. */
 struct site *site_none(struct arena *a);
 const struct site_node *site_node(const struct site *s, const char *name);

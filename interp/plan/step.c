@@ -191,13 +191,14 @@ static void not_yet(struct loading *ld, const struct val *v) {
 
 /* ---- one step ---- */
 
-static const char *id_of(struct loading *ld, const struct val *v, const struct step *parent, size_t position) {
+/* What is not named is called by its place: "step-3", "group-2", "group-rescue-1". */
+static const char *id_of(struct loading *ld, const struct val *v, const struct step *parent, const char *role, size_t position) {
     const struct val *id = val_get(v, "id");
     if (id) {
         id_check(ld, id->mark, val_cstr(id), "the id of a step");
         return val_cstr(id);
     }
-    return parent && *parent->id ? arena_printf(ld->arena, "%s-%zu", parent->id, position) : arena_printf(ld->arena, "step-%zu", position);
+    return arena_printf(ld->arena, "%s-%s%zu", parent ? parent->id : "step", role, position);
 }
 
 static void read_effects(struct loading *ld, const struct val *v, struct step *st) {
@@ -301,7 +302,7 @@ static void tell_same_id(struct loading *ld, const struct val *v, const struct s
 }
 
 /* Steps are counted where they stand, so that `all` has them depth first. */
-static struct step *step_load(struct loading *ld, const struct val *written, struct step *parent, size_t position) {
+static struct step *step_load(struct loading *ld, const struct val *written, struct step *parent, const char *role, size_t position) {
     const bool whole = schema_check(written, step_fields, step_aliases, "a step", ld->err);
     if (!val_is(written, VAL_MAP))
         return NULL;
@@ -313,7 +314,7 @@ static struct step *step_load(struct loading *ld, const struct val *written, str
         return NULL;
     }
     struct step *st = arena_new_of(ld->arena, struct step);
-    *st = (struct step){.id = id_of(ld, v, parent, position), .mark = at, .kind = form->kind, .in = ld->rb, .parent = parent};
+    *st = (struct step){.id = id_of(ld, v, parent, role, position), .mark = at, .kind = form->kind, .in = ld->rb, .parent = parent};
     const struct step *other = step_find(ld, parent, st->id, NULL);
     if (other)
         tell_same_id(ld, v, st, other);
@@ -329,13 +330,13 @@ static struct step *step_load(struct loading *ld, const struct val *written, str
     read_common(ld, v, st);
     const struct val *children = val_get(v, st->kind == STEP_GROUP ? "steps" : "first_of");
     if (st->kind == STEP_GROUP || st->kind == STEP_FIRST_OF)
-        steps_load(ld, children, st, &st->children, &st->nchildren);
-    steps_load(ld, val_get(v, "rescue"), st, &st->rescue, &st->nrescue);
-    steps_load(ld, val_get(v, "undo"), st, &st->undo, &st->nundo);
+        steps_load(ld, children, st, "", &st->children, &st->nchildren);
+    steps_load(ld, val_get(v, "rescue"), st, "rescue-", &st->rescue, &st->nrescue);
+    steps_load(ld, val_get(v, "undo"), st, "undo-", &st->undo, &st->nundo);
     return st;
 }
 
-void steps_load(struct loading *ld, const struct val *list, struct step *parent, struct step ***ret, size_t *ret_n) {
+void steps_load(struct loading *ld, const struct val *list, struct step *parent, const char *role, struct step ***ret, size_t *ret_n) {
     struct step **steps = arena_array(ld->arena, struct step *, val_len(list) + 1);
     size_t n = 0;
     if (list && !val_len(list))
@@ -346,7 +347,7 @@ void steps_load(struct loading *ld, const struct val *list, struct step *parent,
             err_add(ld->err, val_at(list, i)->mark, "too-many-steps", "a runbook has at most %d steps: make a loop, or several runbooks", max_steps);
             break;
         }
-        struct step *st = step_load(ld, val_at(list, i), parent, i + 1);
+        struct step *st = step_load(ld, val_at(list, i), parent, role, i + 1);
         if (st)
             steps[n++] = st;
     }
