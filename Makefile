@@ -181,8 +181,8 @@ test-fuzz:
 	@+$(MAKE) SAN=address,undefined fuzz-mutate
 
 .PHONY: fuzz-mutate
-fuzz-mutate: $(BIN) $(OUT)/tests/fuzz/mutate_check
-	@tests/run fuzz fuzz $(OUT)/tests/fuzz/mutate_check $(BIN)
+fuzz-mutate: $(OUT)/tests/fuzz/mutate_check
+	@tests/run fuzz fuzz $(OUT)/tests/fuzz/mutate_check
 
 test-lab: $(BIN)
 	@tests/run lab lab $(BIN)

@@ -49,8 +49,7 @@ END {
         for (i = 0; i < nskips; i++) print "  " skips[i]
         if (nfailures) print "\nFailed:"
         for (i = 0; i < nfailures; i++) print "  " failures[i]
-        print ""
-        print f || !r ? "FAILED" : "All is well."
+        printf "\n%s: %d ran, %d passed, %d failed, %d skipped.\n", f || !r ? "FAILED" : "All is well", r, p, f, k
     }
     exit f || (!r && !k)
 }

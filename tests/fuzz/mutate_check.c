@@ -1,7 +1,9 @@
 /* Damages the shipped runbooks at random and reads them as `check` does: whatever comes in, it must end in a runbook or in errors, soon, and
- * without the sanitizers having anything to say. QUORATE_SEED=N repeats a run, QUORATE_COUNT=N sets how many. */
+ * without the sanitizers having anything to say. Further runbooks may be named; QUORATE_LIBRARY is a folder that they use. QUORATE_SEED=N repeats
+ * a run, QUORATE_COUNT=N sets how many. */
 #include "cmd/embedded.h"
 #include "plan/runbook.h"
+#include "value/file.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -10,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { default_count = 1000, per_box = 50, seconds_each = 20, max_edits = 6 };
+enum { default_count = 10000, per_box = 50, seconds_each = 20, max_edits = 6 };
 
 static const char *const words[] = {
     "${{ ",  " }}",    "{{",     "steps:", "- id: a\n", "for_each: ", "needs: [a]\n", "uses: swarm.leave\n", "\"",      "'",       ": ",
@@ -114,6 +116,9 @@ static void reader_open(struct reader *r) {
     r->arena = arena_new();
     r->box = box_new(NULL);
     r->files = files_new(r->arena);
+    const char *library = getenv("QUORATE_LIBRARY");
+    if (library && *library)
+        files_add_dir(r->files, library, "", mark_none(), err_new(r->arena));
     files_add_embedded(r->files, embedded_files);
     r->lib = library_new(r->arena, r->box, r->files);
 }
@@ -143,22 +148,34 @@ static bool check(struct reader *r, const char *path) {
     return ok;
 }
 
-int main(void) {
+enum { max_seeds = 256 };
+
+/* What is damaged: the shipped runbooks, and those that were named. */
+static size_t seeds_find(struct arena *a, int argc, char **argv, const struct source *seeds[max_seeds]) {
+    size_t n = 0;
+    for (const struct embedded_file *f = embedded_files; f->name && n < max_seeds; f++)
+        if (!strncmp(f->name, "runbooks/", 9))
+            seeds[n++] = source_new(a, f->name, (const char *)f->data, (size_t)(f->end - f->data));
+    for (int i = 1; i < argc && n < max_seeds; i++)
+        if (file_read(a, argv[i], NULL, 1 << 20, &seeds[n], err_new(a)))
+            n++;
+    return n;
+}
+
+int main(int argc, char **argv) {
     const char *seed = getenv("QUORATE_SEED"), *count = getenv("QUORATE_COUNT"), *tmp = getenv("TMPDIR");
     const uint64_t base = seed && *seed ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL);
     const long n = count && *count ? strtol(count, NULL, 10) : default_count;
     char path[256];
     snprintf(path, sizeof path, "%s/mutated-%ld.yaml", tmp ? tmp : "/tmp", (long)getpid());
-    const struct embedded_file *seeds[256];
-    size_t nseeds = 0;
-    for (const struct embedded_file *f = embedded_files; f->name; f++)
-        if (!strncmp(f->name, "runbooks/", 9) && nseeds < 256)
-            seeds[nseeds++] = f;
+    struct arena *a = arena_new();
+    const struct source *seeds[max_seeds];
+    const size_t nseeds = seeds_find(a, argc, argv, seeds);
     if (!nseeds) {
         printf("1..1\nnot ok 1 - the binary carries no runbooks\n");
         return 1;
     }
-    printf("1..1\n# seed %llu\n", (unsigned long long)base);
+    printf("1..1\n# seed %llu, %zu runbooks\n", (unsigned long long)base, nseeds);
     signal(SIGALRM, too_long);
     struct reader r = {0};
     long accepted = 0;
@@ -169,9 +186,9 @@ int main(void) {
             reader_open(&r);
         }
         random_state = base + (uint64_t)i;
-        const struct embedded_file *f = seeds[draw(nseeds)];
+        const struct source *f = seeds[draw(nseeds)];
         struct buf b = BUF_INIT;
-        buf_add(&b, f->data, (size_t)(f->end - f->data));
+        buf_add(&b, f->text, f->len);
         for (uint64_t edits = draw(2) ? 1 : draw(max_edits) + 1; edits; edits--)
             edit(&b);
         snprintf(now_at, sizeof now_at, "QUORATE_SEED=%llu QUORATE_COUNT=1 (%s)\n", (unsigned long long)(base + (uint64_t)i), f->name);
@@ -186,6 +203,7 @@ int main(void) {
         alarm(0);
     }
     reader_close(&r);
+    arena_free(a);
     unlink(path);
     printf("ok 1 - %ld damaged runbooks neither crash nor hang check\n# %ld of them were still valid\n", n, accepted);
     return 0;

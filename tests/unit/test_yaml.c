@@ -269,11 +269,10 @@ static void bytes_that_are_no_utf8_are_refused(void **state) {
     (void)state;
     static const char *const bad[] = {"\x80", "\xff", "\xc0\xaf", "\xc3", "\xe2\x82", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf0\x9f\x92", "\xf8\x88\x80\x80\x80"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        char text[32];
-        const size_t n = strlen(bad[i]);
-        memcpy(text, "x: ok\ny: ", 9);
-        memcpy(text + 9, bad[i], n);
-        is_refused(text, 9 + n, "invalid-utf8", "2:4+1");
+        struct buf b = BUF_INIT;
+        buf_printf(&b, "x: ok\ny: %s", bad[i]);
+        is_refused(b.data, b.len, "invalid-utf8", "2:4+1");
+        buf_done(&b);
     }
     is_refused("\xff\xfe" "a\0:\0", 6, "invalid-utf8", "1:1+1");
     has_hint("\xff\xfe" "a", "UTF-16");
