@@ -222,6 +222,13 @@ static const struct type *type_named(const char *name) {
     return NULL;
 }
 
+/* Whoever takes such text for a C string would see less of it than was checked. */
+static bool has_nul(const struct conversion *c, const struct val *v) {
+    if (v->kind != VAL_STRING || strlen(v->string.s) == v->string.len || !strcmp(c->in->type, "any"))
+        return false;
+    return !wrong(c, v, "text without NUL bytes");
+}
+
 /* "a,b" of the command line is a list; and each item has the type that `items` says. */
 static bool as_list(const struct conversion *c, const struct val *v, const struct val **ret) {
     struct val *list = val_list_new(c->a);
@@ -241,8 +248,11 @@ static bool as_list(const struct conversion *c, const struct val *v, const struc
     bool ok = true;
     for (size_t i = 0; i < val_len(v) && v->kind == VAL_LIST; i++) {
         const struct val *item = val_at(v, i);
+        struct conversion each = *c;
+        if (item->mark.src && !input_is_secret(c->in))
+            each.at = item->mark;
         if (t && t->convert != as_list)
-            ok &= t->convert(c, item, &item);
+            ok &= !has_nul(&each, item) && t->convert(&each, item, &item);
         val_list_add(c->a, out, item);
     }
     *ret = out;
@@ -315,13 +325,6 @@ static bool in_range(const struct conversion *c, const struct val *v) {
     buf_done(&edge);
     buf_done(&b);
     return false;
-}
-
-/* Whoever takes such text for a C string would see less of it than was checked. */
-static bool has_nul(const struct conversion *c, const struct val *v) {
-    if (v->kind != VAL_STRING || strlen(v->string.s) == v->string.len || !strcmp(c->in->type, "any"))
-        return false;
-    return !wrong(c, v, "text without NUL bytes");
 }
 
 static bool convert(struct conversion c, const struct val *given, const struct val **ret) {

@@ -150,13 +150,9 @@ static void check_name(struct loading *ld) {
 static void check_hooks(struct loading *ld, const struct val *hooks) {
     for (size_t i = 0; i < val_len(hooks); i++) {
         const struct val *file = val_get(val_at(hooks, i), "file");
-        const struct val_pair *allow = val_pair(val_at(hooks, i), "allow");
         if (val_cstr(file) && !files_has(ld->ld->files, arena_printf(ld->arena, "stdlib/%s", val_cstr(file))))
             err_add(ld->err, file->mark, "unknown-hook", "there is no file '%s' in the site's library", val_cstr(file));
-        if (!allow)
-            continue;
-        site_rights_check(allow->val, ld->err);
-        err_warn(ld->err, allow->mark, "not-yet", "'allow' is read and checked, but nothing holds a hook to it yet");
+        site_rights_check(val_get(val_at(hooks, i), "allow"), ld->err);
     }
 }
 
