@@ -27,6 +27,10 @@ const struct result *result_of(const struct frame *f, const char *id) {
     return NULL;
 }
 
+enum known known_worst(enum known a, enum known b) {
+    return a > b ? a : b;
+}
+
 struct known_see {
     const struct walk *w;
     const struct frame *f;
@@ -49,6 +53,9 @@ static void known_see(void *ud, const struct expr *e) {
             const struct result *res = result_of(s->f, name);
             k = res ? res->known : KNOWN_UNKNOWN;
         }
+        const struct val *needs = capability_needs(s->w->ld, r);
+        for (size_t n = 0; n < val_len(needs); n++)
+            k = known_worst(k, part_known(s->w, val_cstr(val_at(needs, n))));
         if (k > s->known)
             s->known = k;
     }
@@ -66,10 +73,6 @@ enum known known_tmpl(const struct walk *w, const struct frame *f, const struct 
     if (t)
         tmpl_each(t, known_see, &s);
     return s.known;
-}
-
-enum known known_worst(enum known a, enum known b) {
-    return a > b ? a : b;
 }
 
 enum known walk_known(struct walk *w, const struct check *c, const struct bind *bind) {

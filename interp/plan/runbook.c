@@ -338,3 +338,13 @@ const char *runbook_not_yet(const struct runbook *rb, const struct step **ret) {
     }
     return NULL;
 }
+
+const struct val *capability_needs(struct loader *ld, const struct expr_ref *r) {
+    if (r->n < 2 || !library_is_family(ld->lib, r->names[0]))
+        return NULL;
+    struct arena *a = arena_new();
+    const char *name = arena_printf(a, "%s.%s", r->names[0], r->names[1]);
+    const struct def *d = library_has(ld->lib, name) ? library_get(ld->lib, name, DEF_CAPABILITY, mark_none(), err_new(a)) : NULL;
+    arena_free(a);
+    return d ? val_get(d->decl, "needs") : NULL;
+}

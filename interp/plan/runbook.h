@@ -144,5 +144,7 @@ const char *runbook_not_yet(const struct runbook *rb, const struct step **ret);
 bool input_convert(struct arena *a, const struct input *in, const struct site *site, const struct val *given, struct mark at,
                    const struct val **ret, struct err *err);
 const struct part *runbook_part(const struct runbook *rb, const char *name);
+/* The parts of the state that a reference reads through a capability (swarm.quorum, with or without a call): a list of names, or NULL. */
+const struct val *capability_needs(struct loader *ld, const struct expr_ref *r);
 
 #endif

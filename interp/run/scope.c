@@ -86,7 +86,7 @@ static void part_add(const struct runbook *rb, const char *name, struct map *set
         map_put(set, p->name, (void *)(uintptr_t)p);
 }
 
-void parts_of_expr(const struct runbook *rb, const struct expr *e, struct map *set) {
+void parts_of_expr(struct loader *ld, const struct runbook *rb, const struct expr *e, struct map *set) {
     for (size_t i = 0; e && i < e->nrefs; i++) {
         const struct expr_ref *r = &e->refs[i];
         if (!strcmp(r->names[0], "state")) {
@@ -94,9 +94,11 @@ void parts_of_expr(const struct runbook *rb, const struct expr *e, struct map *s
                 parts_all(rb, set);
             else
                 part_add(rb, r->names[1], set);
-        } else if (r->call && r->n == 2) {
-            part_add(rb, r->names[0], set); /* a capability reads the part of its family */
+            continue;
         }
+        const struct val *needs = capability_needs(ld, r);
+        for (size_t k = 0; k < val_len(needs); k++)
+            part_add(rb, val_cstr(val_at(needs, k)), set);
     }
 }
 

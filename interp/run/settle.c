@@ -13,8 +13,8 @@ void observe_step(struct live *l, live_fn *next) {
     struct map *set = map_new(l->x->scratch);
     parts_of_changes(home->rb, st->def, set);
     parts_of_effects(home->rb, st, set);
-    parts_of_expr(home->rb, st->verify, set);
-    parts_of_expr(home->rb, st->wait, set);
+    parts_of_expr(l->x->spec->ld, home->rb, st->verify, set);
+    parts_of_expr(l->x->spec->ld, home->rb, st->wait, set);
     observe(l, home, set, next);
 }
 

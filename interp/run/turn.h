@@ -106,7 +106,7 @@ bool live_duration(struct live *l, const struct tmpl *t, int64_t fallback, int64
 /* The runbook that an item's step belongs to: its root or runbook item. */
 struct item *home_of(const struct item *it);
 /* Adds the parts that an expression reads to a set. */
-void parts_of_expr(const struct runbook *rb, const struct expr *e, struct map *set);
+void parts_of_expr(struct loader *ld, const struct runbook *rb, const struct expr *e, struct map *set);
 void parts_of_changes(const struct runbook *rb, const struct def *d, struct map *set);
 void parts_of_effects(const struct runbook *rb, const struct step *st, struct map *set);
 void parts_all(const struct runbook *rb, struct map *set);

@@ -223,6 +223,19 @@ static void a_wait_holds_once_its_effect_shows(void **state) {
     bench_free(&b);
 }
 
+static void a_wait_for_a_capability_probes_what_it_needs(void **state) {
+    (void)state;
+    struct bench b = {.world = "demo: { well: false }\n",
+                      .runbook = HEAD "steps:\n"
+                                      "  - { id: w, wait_for: demo.well(), every: 2s, timeout: 1m, effect: { demo.well: true } }\n"
+                                      "  - { id: a, if: demo.well, uses: demo.touch }\n"};
+    bench_run(&b);
+    assert_status(&b, 0);
+    assert_string_equal(b.plan, "w wait assumed\na run assumed\n");
+    LINE("step.ended a ok");
+    bench_free(&b);
+}
+
 static void a_wait_in_vain_fails_after_its_timeout(void **state) {
     (void)state;
     RUN(.runbook = HEAD "steps:\n"
@@ -464,6 +477,7 @@ int main(void) {
         cmocka_unit_test(unless_makes_a_runbook_convergent),
         cmocka_unit_test(a_verify_that_never_holds_is_a_failure),
         cmocka_unit_test(a_wait_holds_once_its_effect_shows),
+        cmocka_unit_test(a_wait_for_a_capability_probes_what_it_needs),
         cmocka_unit_test(a_wait_in_vain_fails_after_its_timeout),
         cmocka_unit_test(a_destructive_act_asks_and_a_no_refuses_it),
         cmocka_unit_test(an_approved_act_is_done),
