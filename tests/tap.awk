@@ -6,6 +6,7 @@ FNR == 1 {
     suite = path[n - 1]
     program = path[n]
     sub(/\.tap$/, "", program)
+    program = program ~ /^[0-9]+$/ ? "" : program ": " # a number: cases, which are named as they are
     if (!(suite in known)) {
         known[suite] = 1
         order[nsuites++] = suite
@@ -16,11 +17,11 @@ FNR == 1 {
 tolower($0) ~ /^1\.\.0 +# *skip/ { skip(program, "all", reason($0)); next }
 tolower($0) ~ /^(not )?ok .*# *skip/ { skip(program, title($0), reason($0)); next }
 /^ok( |$)/ { ran[suite]++; passed[suite]++; next }
-/^not ok( |$)/ { ran[suite]++; failed[suite]++; failures[nfailures++] = suite "  " program ": " title($0); next }
+/^not ok( |$)/ { ran[suite]++; failed[suite]++; failures[nfailures++] = suite "  " program title($0); next }
 
 function skip(who, what, why) {
     skipped[suite]++
-    skips[nskips++] = suite "  " who (what == "" || what == "all" ? "" : ": " what) (why == "" ? "" : ": " why)
+    skips[nskips++] = suite "  " who (what == "" || what == "all" ? "" : what ": ") why
 }
 function title(line) {
     sub(/^(not )?ok *[0-9]* *(- )?/, "", line)
