@@ -7,6 +7,8 @@
 
 #include "plan/bind.h"
 
+struct explored;
+
 enum known {
     KNOWN_PROVED,    /* follows from the file and the inputs alone */
     KNOWN_PROBED,    /* rests on what was observed just now */
@@ -63,6 +65,7 @@ struct plan {
     const struct val *attests;         /* all members that need an attestation: {member: why} */
     size_t changes;                    /* lines that will change something */
     size_t modelled, acts;             /* acts whose effect is modelled, all acts: the fidelity of the plan */
+    const struct explored *explored;   /* NULL: refused before, or not asked for */
 };
 
 struct plan_spec {
