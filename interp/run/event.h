@@ -40,7 +40,7 @@ struct event_field {
 struct event_info {
     const char *name; /* "step.started" */
     const char *text;
-    struct event_field fields[12]; /* of data; ends with {0} */
+    struct event_field fields[16]; /* of data; ends with {0} */
 };
 extern const struct event_info event_infos[EV_COUNT];
 

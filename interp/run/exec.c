@@ -267,7 +267,7 @@ static void interrupted(void *ud, int signo) {
 static bool start(struct exec *x) {
     const struct exec_spec *s = x->spec;
     const struct runbook *rb = s->plan->rb;
-    if (!s->store->ops->create(s->store, s->run_id, x->err))
+    if (s->plan_id ? !s->store->ops->create_from(s->store, s->run_id, s->plan_id, x->err) : !s->store->ops->create(s->store, s->run_id, x->err))
         return false;
     struct val *d = fields(x);
     char library[65];
@@ -283,6 +283,12 @@ static bool start(struct exec *x) {
     const struct val *attested = val_get(s->run, "attested");
     if (attested)
         val_map_set(x->scratch, d, "attested", attested);
+    if (s->plan_id) {
+        struct val *plan = fields(x);
+        field_str(x, plan, "id", s->plan_id);
+        field_str(x, plan, "digest", s->plan_digest);
+        val_map_set(x->scratch, d, "plan", plan);
+    }
     val_map_set(x->scratch, d, "about", s->about);
     val_map_set(x->scratch, d, "real", val_bool(x->scratch, s->runner->real));
     emit(x, EV_RUN_STARTED, NULL, 0, d);

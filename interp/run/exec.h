@@ -41,6 +41,7 @@ struct exec_spec {
     const struct val *site, *run; /* what expressions see; run.attested */
     const struct val *about;      /* host, user, version, … for the first record */
     int parallel;                 /* acts at a time in the whole run */
+    const char *plan_id, *plan_digest; /* of the saved plan that is carried out, which the store takes once; or NULL */
 };
 
 /* Runs to the end and returns the exit status of DESIGN section 7. What went wrong with the journal or the program itself is in err (exit 9).

@@ -90,6 +90,14 @@ static int64_t next_seq(struct sqlite *s, const char *run_id) {
     return seq;
 }
 
+/* How many rows the statement counts; -1 if it cannot be told. */
+static int64_t count(struct sqlite *s, const char *sql, const char *run_id) {
+    sqlite3_stmt *st = prepare(s, sql, run_id);
+    const int64_t n = st && sqlite3_step(st) == SQLITE_ROW ? sqlite3_column_int64(st, 0) : -1;
+    sqlite3_finalize(st);
+    return n;
+}
+
 /* ---- appending: on another thread, one transaction for all that waited ---- */
 
 static bool write_batch(struct sqlite *s, const struct batch *b) {
@@ -192,13 +200,70 @@ static bool sqlite_create(struct store *store, const char *run_id, struct err *e
     return ok;
 }
 
-/* How many rows the statement counts; -1 if it cannot be told. */
-static int64_t count(struct sqlite *s, const char *sql, const char *run_id) {
-    sqlite3_stmt *st = prepare(s, sql, run_id);
-    const int64_t n = st && sqlite3_step(st) == SQLITE_ROW ? sqlite3_column_int64(st, 0) : -1;
-    sqlite3_finalize(st);
-    return n;
+/* ---- plans that were taken ---- */
+
+/* Made when the first plan is taken, so that journals of versions that knew no saved plans need no change of format. */
+static bool have_plans(struct sqlite *s) {
+    return exec(s, "CREATE TABLE IF NOT EXISTS plans (id TEXT PRIMARY KEY, run TEXT NOT NULL REFERENCES runs (id))");
 }
+
+/* false if that cannot be told. */
+static bool taker(struct sqlite *s, const char *plan_id, struct arena *a, const char **ret) {
+    *ret = NULL;
+    const int64_t tables = count(s, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'plans'", NULL);
+    if (tables < 1)
+        return tables == 0;
+    sqlite3_stmt *st = prepare(s, "SELECT run FROM plans WHERE id = ?1", plan_id);
+    const int rc = st ? sqlite3_step(st) : SQLITE_ERROR;
+    const char *run = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(st, 0) : NULL;
+    if (run)
+        *ret = arena_strdup(a, run);
+    sqlite3_finalize(st);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE;
+}
+
+static bool take_plan(struct sqlite *s, const char *run_id, const char *plan_id) {
+    sqlite3_stmt *st = prepare(s, "INSERT INTO plans (id, run) VALUES (?1, ?2)", plan_id);
+    if (!st)
+        return false;
+    sqlite3_bind_text(st, 2, run_id, -1, SQLITE_TRANSIENT);
+    return step_done(st);
+}
+
+/* Inside a transaction that nobody else can write beside. */
+static bool create_and_take(struct sqlite *s, const char *run_id, const char *plan_id, struct err *err) {
+    const char *other;
+    if (!have_plans(s) || !taker(s, plan_id, err->arena, &other))
+        return fail(s, err, "cannot write the journal");
+    if (!other)
+        return create(s, run_id, err) && (take_plan(s, run_id, plan_id) || fail(s, err, "cannot write the journal"));
+    struct diag *d = err_add(err, mark_none(), "plan-used", "the plan %s was used by the run %s", plan_id, other);
+    diag_hint(err, d, "a plan is good for one run: make a new one");
+    return false;
+}
+
+static bool sqlite_create_from(struct store *store, const char *run_id, const char *plan_id, struct err *err) {
+    struct sqlite *s = (struct sqlite *)store;
+    pthread_mutex_lock(&s->lock);
+    bool ok = exec(s, "BEGIN IMMEDIATE") || fail(s, err, "cannot write the journal");
+    if (ok) {
+        ok = create_and_take(s, run_id, plan_id, err) && (exec(s, "COMMIT") || fail(s, err, "cannot write the journal"));
+        if (!ok)
+            exec(s, "ROLLBACK");
+    }
+    pthread_mutex_unlock(&s->lock);
+    return ok;
+}
+
+static bool sqlite_plan_taken(struct store *store, const char *plan_id, struct arena *a, const char **ret, struct err *err) {
+    struct sqlite *s = (struct sqlite *)store;
+    pthread_mutex_lock(&s->lock);
+    const bool ok = taker(s, plan_id, a, ret) || fail(s, err, "cannot read the journal");
+    pthread_mutex_unlock(&s->lock);
+    return ok;
+}
+
+/* ---- reading ---- */
 
 static bool read_records(struct sqlite *s, const char *run_id, struct arena *a, struct store_record **ret, size_t *ret_n) {
     const int64_t n = count(s, "SELECT count(*) FROM records WHERE run = ?1", run_id);
@@ -273,7 +338,8 @@ static void sqlite_close_store(struct store *store) {
 }
 
 static const struct store_ops ops = {
-    .create = sqlite_create, .append = sqlite_append, .read = sqlite_read, .runs = sqlite_runs, .close = sqlite_close_store};
+    .create = sqlite_create, .create_from = sqlite_create_from, .plan_taken = sqlite_plan_taken, .append = sqlite_append, .read = sqlite_read,
+    .runs = sqlite_runs, .close = sqlite_close_store};
 
 /* ---- opening ---- */
 

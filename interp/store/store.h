@@ -28,6 +28,11 @@ typedef void store_done(void *ud, bool ok, const char *message);
 struct store_ops {
     /* Creates the run; an id that is there already is an error (code run-exists). */
     bool (*create)(struct store *s, const char *run_id, struct err *err);
+    /* As create, and the run takes the plan: one that another run has taken is an error (code plan-used) that names that run. Both happen or
+     * neither, whoever else tries at the same moment. */
+    bool (*create_from)(struct store *s, const char *run_id, const char *plan_id, struct err *err);
+    /* The run that has taken a plan; *ret is NULL if none has. */
+    bool (*plan_taken)(struct store *s, const char *plan_id, struct arena *a, const char **ret, struct err *err);
     void (*append)(struct store *s, const char *run_id, const char *const *json, size_t n, store_done *done, void *ud);
     /* All records in order. */
     bool (*read)(struct store *s, const char *run_id, struct arena *a, struct store_record **ret, size_t *ret_n, struct err *err);
