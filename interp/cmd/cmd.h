@@ -21,7 +21,7 @@ struct words { /* of an option that may be given several times */
 
 struct options {
     const char *site, *store, *world, *output, *color, *inputs_file, *parallel, *seed;
-    struct words inputs, attest, library;
+    struct words inputs, attest, library, fail, event;
     bool yes, verbose, help;
 };
 
@@ -38,6 +38,7 @@ enum {
     OPT_PARALLEL = 256,
     OPT_VERBOSE = 512,
     OPT_SEED = 1024,
+    OPT_INJECT = 2048,
 };
 
 /* One invocation: made by main, filled by the ctx_ functions as far as a command needs it, taken down by ctx_close. */

@@ -97,15 +97,43 @@ static int execute(struct ctx *c, const struct prepared *p) {
     return status;
 }
 
+/* What --fail and --event ask for, checked against the runbook. */
+static bool inject(struct ctx *c, const struct prepared *p, struct injections **ret) {
+    const struct words *words[] = {&c->opt.fail, &c->opt.event};
+    static const char *const names[] = {"--fail", "--event"};
+    struct injections *l = injections_new(c->arena);
+    bool ok = true;
+    for (size_t k = 0; k < 2; k++)
+        for (size_t i = 0; i < words[k]->n; i++) {
+            const char *word = words[k]->items[i];
+            const struct source *src = source_new(c->arena, names[k], word, strlen(word));
+            ok &= inject_parse(l, k == 1, word, mark_at(src, 0, strlen(word)), c->err);
+        }
+    if (!inject_check(l, p->rb, c->lib, c->err) || !ok)
+        return false;
+    if (c->world)
+        runner_world_inject(c->runner, l, val_get(c->run_val, "attested"));
+    *ret = l;
+    return true;
+}
+
 static int plan_and_execute(struct ctx *c) {
     struct prepared p;
+    struct injections *injections;
     if (!ctx_language(c) || !ctx_world(c, true) || !prepare(c, c->argv[0], &p)) {
         const int status = ctx_report(c);
         return status ? status : EXIT_INVALID;
     }
+    if (!inject(c, &p, &injections)) {
+        model_free(p.state);
+        return ctx_report(c);
+    }
     int status = refusal(p.plan);
-    if (!status)
+    if (!status) {
         status = execute(c, &p);
+        if (!inject_judge(injections, c->err))
+            status = EXIT_INVALID;
+    }
     ctx_report(c);
     model_free(p.state);
     return status;

@@ -55,6 +55,8 @@ static void act_go(struct live *l, void *arg) {
     const struct act_call *call = arg;
     struct runner *r = l->x->spec->runner;
     l->in_act = true;
+    if (r->ops->begun)
+        r->ops->begun(r, call->path, call->step, call->attempt);
     if (call->step->kind == STEP_PROBE) {
         const struct probe_call probe = {.def = call->def, .with = call->with, .done = probed, .ud = l};
         r->ops->probe(r, &probe);

@@ -4,6 +4,7 @@
 
 #include "plan/runbook.h"
 #include "run/event.h"
+#include "run/inject.h"
 #include "task/task.h"
 
 struct runner;
@@ -33,8 +34,10 @@ struct act_call {
 struct runner_ops {
     void (*probe)(struct runner *r, const struct probe_call *call);
     void (*act)(struct runner *r, const struct act_call *call);
-    /* A wait_for that does not hold: a rehearsal applies the step's effects, the real world just goes on. */
-    void (*waited)(struct runner *r, const struct step *st, const struct val *effect);
+    /* An act or a wait begins, before anything else of it; may be NULL. */
+    void (*begun)(struct runner *r, const char *path, const struct step *st, int attempt);
+    /* A wait_for that does not hold: a rehearsal applies the step's effects, the real world just goes on. May be NULL. */
+    void (*waited)(struct runner *r, const char *path, const struct step *st, const struct val *effect);
     void (*cancel)(struct runner *r, const char *path); /* the act of that item; its done comes */
     void (*close)(struct runner *r);
 };
@@ -48,6 +51,11 @@ struct runner {
 struct runner *runner_live(struct arena *a, const struct task_world *world, bool may_change);
 /* The world of a file: `state` is its parts; effects change a model of it. */
 struct runner *runner_world(struct arena *a, struct loop *loop, struct box *box, const struct val *state);
+/* What is to go wrong in it; checked. The members that were attested (a list of names) are in state.attested from the first act on that
+ * asks for them, so that no event brings them back. */
+void runner_world_inject(struct runner *r, struct injections *injections, const struct val *attested);
+/* The world as it is now. */
+const struct model *runner_world_model(const struct runner *r);
 /* Waits on the loop until the probe has answered; for use before a run begins. The value is copied into a. */
 bool runner_probe_wait(struct runner *r, struct arena *a, const struct part *part, const struct val *with, const struct val **ret,
                        const char **ret_message);

@@ -33,7 +33,14 @@ static void wait_observe(struct live *l) {
 static void wait_go(struct live *l, void *arg) {
     struct exec *x = l->x;
     if (x->spec->runner->ops->waited)
-        x->spec->runner->ops->waited(x->spec->runner, l->item->fan->step, arg);
+        x->spec->runner->ops->waited(x->spec->runner, l->item->path, l->item->fan->step, arg);
+}
+
+static void begun_go(struct live *l, void *arg) {
+    (void)arg;
+    struct runner *r = l->x->spec->runner;
+    if (r->ops->begun)
+        r->ops->begun(r, l->item->path, l->item->fan->step, 1);
 }
 
 static void wait_announce(struct live *l) {
@@ -100,6 +107,7 @@ void wait_start(struct live *l) {
     }
     l->deadline = now_ms(l->x) + timeout;
     l->announced = false;
+    later(l, begun_go, NULL);
     wait_observe(l);
 }
 

@@ -36,6 +36,16 @@ static const char *const library[][2] = {
     {"stdlib/demo/move.lua",
      "return action{ summary = 'change the membership', inputs = { name = {type = 'string'} }, changes = {'demo'}, membership = 'demo', settle = '1s', run = function() return {} end }"},
     {"stdlib/demo/well.lua", "return capability{ needs = {'demo'}, holds = function(state) return state.demo.well ~= false, 'it is not well' end }"},
+    {"stdlib/demo/form.lua",
+     "return action{ summary = 'form it', changes = {'demo'}, settle = '3s',\n"
+     "  effect = function(state) state.demo.formed = true end, done = function(state) return state.demo.formed == true end,\n"
+     "  outcomes = { half = function(state) state.demo.formed = 'half' end }, run = function() return {} end }"},
+    {"stdlib/demo/back.lua",
+     "return event{ needs = {'demo'}, summary = 'a member comes back', when = function(state) return not state.demo.member and { 'a', list{ 'a', 'b' } } end,\n"
+     "  effect = function(state, choice) state.demo.member = type(choice) == 'table' and table.concat(choice, '+') or choice end }"},
+    {"stdlib/demo/breaks.lua",
+     "return event{ needs = {'demo'}, summary = 'it breaks', when = function(state) return state.demo.formed == true and not seen(state, 'attested') end,\n"
+     "  effect = function(state) state.demo.formed = nil end }"},
     {"stdlib/demo/twice.lua", "return func(function(n) return n * 2 end)"},
 };
 
@@ -133,9 +143,14 @@ static void fake_probe(struct runner *r, const struct probe_call *call) {
     f->world->ops->probe(f->world, call);
 }
 
-static void fake_waited(struct runner *r, const struct step *st, const struct val *effect) {
+static void fake_waited(struct runner *r, const char *path, const struct step *st, const struct val *effect) {
     struct fake *f = (struct fake *)r;
-    f->world->ops->waited(f->world, st, effect);
+    f->world->ops->waited(f->world, path, st, effect);
+}
+
+static void fake_begun(struct runner *r, const char *path, const struct step *st, int attempt) {
+    struct fake *f = (struct fake *)r;
+    f->world->ops->begun(f->world, path, st, attempt);
 }
 
 static void fake_cancel(struct runner *r, const char *path) {
@@ -143,7 +158,7 @@ static void fake_cancel(struct runner *r, const char *path) {
     f->world->ops->cancel(f->world, path);
 }
 
-static const struct runner_ops fake_ops = {.probe = fake_probe, .act = fake_act, .waited = fake_waited, .cancel = fake_cancel};
+static const struct runner_ops fake_ops = {.probe = fake_probe, .act = fake_act, .begun = fake_begun, .waited = fake_waited, .cancel = fake_cancel};
 
 /* ---- who watches and answers ---- */
 
@@ -231,6 +246,18 @@ static bool make_plan(struct bench *b, struct setting *s) {
     return st == BIND_DONE && plan_make(a, &ps, &s->plan, s->err);
 }
 
+static struct injections *inject(struct bench *b, struct setting *s) {
+    struct injections *l = injections_new(s->arena);
+    for (size_t i = 0; b->fail && b->fail[i]; i++)
+        (void)inject_parse(l, false, b->fail[i], mark_none(), s->err);
+    for (size_t i = 0; b->event && b->event[i]; i++)
+        (void)inject_parse(l, true, b->event[i], mark_none(), s->err);
+    if (!inject_check(l, s->plan->rb, s->loader.lib, s->err) || s->err->nerrors)
+        return NULL;
+    runner_world_inject(s->fake.world, l, val_get(s->run, "attested"));
+    return l;
+}
+
 static void plan_text(struct bench *b, const struct plan *p) {
     struct buf out = BUF_INIT;
     for (size_t i = 0; i < p->nlines; i++)
@@ -284,8 +311,13 @@ void bench_run(struct bench *b) {
     if (make_plan(b, &s)) {
         plan_text(b, s.plan);
         b->status = -1;
-        if (!s.plan->refused)
+        struct injections *injections = inject(b, &s);
+        if (!injections)
+            b->status = -2;
+        else if (!s.plan->refused)
             execute(b, &s, loop);
+        if (injections)
+            (void)inject_judge(injections, s.err);
     }
     if (!b->text || s.err->nerrors) {
         struct buf out = BUF_INIT;

@@ -12,6 +12,8 @@ struct bench {
     const char *inputs;       /* YAML map, or NULL */
     const char *attested;     /* YAML list, or NULL */
     const char *script;       /* lines "PATH ATTEMPT failed|unknown|unknown-but-done|interrupt|hang", or NULL: all acts end well */
+    const char *const *fail;  /* injections "STEP#N:OUTCOME", …, NULL; or NULL */
+    const char *const *event; /* and "STEP:EVENT=CHOICE" */
     const char *deny;         /* "yes": all questions are denied */
     int parallel;             /* default 4 */
     /* set by bench_run */
