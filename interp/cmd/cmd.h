@@ -87,6 +87,18 @@ int ctx_report(struct ctx *c);
 /* The journal's URL: of --store, of the site, or the default; *ret_mark for errors. */
 const char *ctx_store(struct ctx *c, struct mark *ret_mark);
 
+/* ---- world.c ---- */
+
+/* A world file's text. */
+bool world_parse(struct arena *a, const struct source *src, const struct val **ret, struct err *err);
+/* Whether it is a world; an inline one needs no name. */
+bool world_check(const struct val *world, bool named, struct err *err);
+/* Its inventory as a site without engines; the library and the inputs of the real one (may be NULL) are kept. */
+struct site *world_site(struct arena *a, const struct val *world, const struct site *real);
+/* What expressions see as `site` and `run` where no engine is reached. */
+const struct val *site_seen(struct arena *a, const struct site *s, const struct val *nodes);
+const struct val *run_seen(struct arena *a, const struct val *attested, bool rehearsal);
+
 /* ---- inputs.c ---- */
 
 /* The inputs given for a runbook: the site's, then the file's, then the command line's, then those that `from` finds. */
@@ -100,7 +112,15 @@ struct prepared {
     struct bind *bind;
     const struct plan *plan;
 };
-/* Loads, binds, probes and plans. false: told in err. */
+struct prepare_spec {
+    struct loader *ld;
+    struct runner *runner;
+    const struct runbook *rb;
+    const struct val *given, *site, *run;
+};
+/* Binds, probes and plans. false: told in err. */
+bool prepare_on(struct arena *a, const struct prepare_spec *spec, struct prepared *ret, struct err *err);
+/* The same with what the command line says, and loads the runbook. */
 bool prepare(struct ctx *c, const char *name, struct prepared *ret);
 
 /* ---- the commands ---- */

@@ -3,7 +3,6 @@
 #include "cmd/embedded.h"
 #include "store/store.h"
 #include "value/file.h"
-#include "value/yaml.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -78,36 +77,7 @@ static bool world_load(struct ctx *c) {
     } else if (!file_read(c->arena, name, NULL, max_world, &src, c->err)) {
         return false;
     }
-    if (!yaml_parse(c->arena, src, NULL, &c->world, c->err))
-        return false;
-    static const struct field fields[] = {{"world", F_STRING, true, "what the world is called", NULL, NULL},
-                                          {"description", F_STRING, false, "for people", NULL, NULL},
-                                          {"nodes", F_MAP, true, "the inventory: node name → {address, labels}", NULL, NULL},
-                                          {"state", F_MAP, true, "what the probes return, by part", NULL, NULL},
-                                          {0}};
-    return schema_check(c->world, fields, NULL, "the world", c->err);
-}
-
-/* A rehearsal's inventory is that of the world file: the site's engines are not asked. */
-static void world_site(struct ctx *c) {
-    const struct val *nodes = val_get(c->world, "nodes");
-    struct site *s = site_none(c->arena);
-    s->name = val_get_str(c->world, "world", "world");
-    s->nnodes = val_len(nodes);
-    s->nodes = arena_array(c->arena, struct site_node, s->nnodes + 1);
-    static const char *none[] = {NULL};
-    for (size_t i = 0; i < s->nnodes; i++) {
-        const struct val_pair *p = &nodes->map.pairs[i];
-        const struct val *labels = val_get(p->val, "labels");
-        s->nodes[i] = (struct site_node){.name = p->key, .mark = p->mark, .engines = none, .address = val_get_str(p->val, "address", NULL),
-                                         .labels = labels ? labels : val_map_new(c->arena)};
-    }
-    if (c->site) {
-        s->inputs = c->site->inputs;
-        s->library = c->site->library;
-        s->library_marks = c->site->library_marks;
-    }
-    c->site = s;
+    return world_parse(c->arena, src, &c->world, c->err);
 }
 
 static const struct val *nodes_with_shells(struct ctx *c) {
@@ -171,7 +141,7 @@ bool ctx_world(struct ctx *c, bool may_change) {
     if (c->opt.world && !world_load(c))
         return false;
     if (c->opt.world)
-        world_site(c);
+        c->site = world_site(c->arena, c->world, c->site); /* the site's engines are not asked */
     else if (!c->site)
         c->site = site_none(c->arena);
     c->loader.site = c->site;
@@ -192,20 +162,14 @@ bool ctx_world(struct ctx *c, bool may_change) {
         add_engines(c);
     const struct val *names = attested(c);
     attested_known(c, names);
-    struct val *site = val_map_new(c->arena), *run = val_map_new(c->arena);
-    val_map_set(c->arena, site, "name", val_str(c->arena, c->site->name));
-    val_map_set(c->arena, site, "nodes", nodes_with_shells(c));
-    val_map_set(c->arena, run, "id", val_str(c->arena, "plan"));
-    val_map_set(c->arena, run, "attested", names);
-    val_map_set(c->arena, run, "rehearsal", val_bool(c->arena, c->world != NULL));
-    c->site_val = site;
-    c->run_val = run;
+    c->site_val = site_seen(c->arena, c->site, nodes_with_shells(c));
+    c->run_val = run_seen(c->arena, names, c->world != NULL);
     if (c->world) {
         c->runner = runner_world(c->arena, c->loop, c->box, val_get(c->world, "state"));
         return true;
     }
     c->task_world = (struct task_world){.loop = c->loop, .http = c->http, .engines = c->engines, .box = c->box,
-                                        .nodes = val_get(site, "nodes"), .site = site, .run = run};
+                                        .nodes = val_get(c->site_val, "nodes"), .site = c->site_val, .run = c->run_val};
     c->runner = runner_live(c->arena, &c->task_world, may_change);
     return true;
 }

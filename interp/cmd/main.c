@@ -147,11 +147,26 @@ static const struct command_info *command_named(const char *name) {
     return NULL;
 }
 
-static bool output_known(const struct ctx *c) {
+/* Which words -o takes where they are others than text and json. */
+static const struct {
+    const char *command;
+    const char *words[6];
+} outputs[] = {
+    {"test", {"text", "tap", "junit", NULL}},
+    {"", {"text", "json", NULL}}, /* all others */
+};
+
+static bool output_known(const struct ctx *c, const struct command_info *cmd) {
     const char *o = c->opt.output;
-    if (!o || !strcmp(o, "text") || !strcmp(o, "json"))
-        return true;
-    fprintf(stderr, "quorate: unknown output '%s'; accepted: text, json\n", o);
+    size_t i = 0;
+    while (*outputs[i].command && strcmp(outputs[i].command, cmd->name) != 0)
+        i++;
+    for (const char *const *w = outputs[i].words; *w; w++)
+        if (!o || !strcmp(o, *w))
+            return true;
+    fprintf(stderr, "quorate: unknown output '%s'; accepted: ", o);
+    for (const char *const *w = outputs[i].words; *w; w++)
+        fprintf(stderr, "%s%s", *w, w[1] ? ", " : "\n");
     return false;
 }
 
@@ -173,7 +188,7 @@ int main(int argc, char **argv) {
     struct arena *a = arena_new();
     struct ctx c = {.arena = a, .err = err_new(a)};
     int status = EXIT_USAGE;
-    if (!read_options(&c, cmd, argc - 1, argv + 1) || !output_known(&c)) {
+    if (!read_options(&c, cmd, argc - 1, argv + 1) || !output_known(&c, cmd)) {
         status = EXIT_USAGE;
     } else if (c.opt.help) {
         print_help(stdout, cmd);
