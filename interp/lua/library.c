@@ -151,6 +151,39 @@ const struct def *library_get(struct library *lib, const char *name, enum def_ki
     return d;
 }
 
+/* Whether a line of the text begins with `return KIND`. */
+static bool returns(const struct source *src, const char *kind) {
+    const char *end = src->text + src->len;
+    for (const char *p = src->text; p && p < end; p = memchr(p, '\n', (size_t)(end - p)), p = p ? p + 1 : NULL) {
+        if ((size_t)(end - p) < 8 || memcmp(p, "return", 6) != 0)
+            continue;
+        const char *word = p + 6 + strspn(p + 6, " \t(");
+        const size_t n = strlen(kind);
+        if (word > p + 6 && !strncmp(word, kind, n) && !strchr("_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", word[n]))
+            return true;
+    }
+    return false;
+}
+
+bool library_of_kind(struct library *lib, enum def_kind kind, const struct def *const **ret, size_t *ret_n, struct err *err) {
+    library_list(lib);
+    const size_t before = err->nerrors;
+    const struct def **defs = arena_array(lib->arena, const struct def *, lib->nnames + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < lib->nnames; i++) {
+        const struct entry *e = map_get(lib->entries, lib->names[i]);
+        const struct source *src = files_read((struct files *)(uintptr_t)lib->files, e->file, err);
+        if (!src || !returns(src, def_kind_name(kind)))
+            continue;
+        const struct def *d = library_get(lib, lib->names[i], kind, mark_none(), err);
+        if (d)
+            defs[n++] = d;
+    }
+    *ret = defs;
+    *ret_n = n;
+    return err->nerrors == before;
+}
+
 void library_digest(const struct library *lib, char ret[65]) {
     const char **files = arena_array(lib->arena, const char *, map_count(lib->loaded));
     size_t n = 0;

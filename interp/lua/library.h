@@ -20,7 +20,7 @@ enum def_fn {
     FN_DONE,    /* action: done(state, with, before) → outputs | false | "pending" */
     FN_ATTESTS, /* action: attests(state, with) → {member = "why"} that need an attestation before the act */
     FN_HOLDS,   /* capability: holds(state) → boolean[, "why not"] */
-    FN_NEVER,   /* rule: never(state, before) → message or nothing */
+    FN_NEVER,   /* rule: never(state, before, by) → message or nothing; by: "step" or "event" */
     FN_FINALLY, /* rule: finally(state) → message or nothing */
     FN_WHEN,    /* event: when(state) → boolean */
     FN_CALL,    /* func: call(…) */
@@ -53,6 +53,9 @@ struct library *library_new(struct arena *a, struct box *box, const struct files
 /* The definition, loaded if need be. Unknown: NULL and an error at `at` (code unknown-<kind>) with the nearest of that kind's names.
  * A file that fails to load or is of another kind is an error too. */
 const struct def *library_get(struct library *lib, const char *name, enum def_kind kind, struct mark at, struct err *err);
+/* All definitions of that kind, in the order of their names: of rules and events, whose files say `return rule` or `return event` at the start of a
+ * line, so that the others need not be loaded. false: one is broken. */
+bool library_of_kind(struct library *lib, enum def_kind kind, const struct def *const **ret, size_t *ret_n, struct err *err);
 /* Whether a file of that name exists, without loading it. */
 bool library_has(const struct library *lib, const char *name);
 /* All member names ("swarm.leave"), sorted; family NULL: of all families. */

@@ -23,6 +23,7 @@ static const struct field entry_fields[] = {
     {"min", F_NUMBER, false, "The smallest number, or the least length.", NULL, NULL},
     {"max", F_NUMBER, false, "The largest number, or the greatest length.", NULL, NULL},
     {"unit", F_STRING, false, "Of a number: what it counts.", NULL, NULL},
+    {"evidence", F_BOOL, false, "For people only: never compared with what was predicted.", NULL, NULL},
     {0},
 };
 
@@ -42,11 +43,14 @@ static const struct field action_fields[] = {
     {"settle", F_DURATION, false, "How long the predicted change may take to show (60s).", NULL, NULL},
     {"timeout", F_DURATION, false, "How long one attempt may take, unless the step says so.", NULL, NULL},
     {"effect", F_ANY, false, "function(state, with): changes the copy it is given; may return predicted outputs.", NULL, NULL},
-    {"outcomes", F_MAP, false, "Other outcomes by name, each a function(state, with).", NULL, NULL},
+    {"outcomes", F_MAP, false,
+     "Other outcomes by name, each a function(state, with); it returns nothing (the step fails), \"ok\", \"unknown\", or false (impossible here).", NULL, NULL},
+    {"outcome_texts", F_MAP, false, "What each of them is, for people: \"lands on the minority side\".", NULL, NULL},
+    {"planned", F_BOOL, false, "It can be planned and rehearsed, and cannot act yet; then it has no `run`.", NULL, NULL},
     {"before", F_ANY, false, "function(state, with): what the intent records for `done`.", NULL, NULL},
     {"done", F_ANY, false, "function(state, with, before): outputs, false or \"pending\".", NULL, NULL},
     {"attests", F_ANY, false, "function(state, with): the members that must be attested first, each with the reason.", NULL, NULL},
-    {"run", F_ANY, true, "function(ctx, with): does it.", NULL, NULL},
+    {"run", F_ANY, false, "function(ctx, with): does it.", NULL, NULL},
     {0},
 };
 
@@ -62,7 +66,7 @@ static const struct field probe_fields[] = {
 static const struct field rule_fields[] = {
     COMMON,
     {"needs", F_LIST, false, "The parts of the state that it reads; it is not asked where one is absent.", NULL, NULL},
-    {"never", F_ANY, false, "function(state, before): what is wrong with the change, or nothing.", NULL, NULL},
+    {"never", F_ANY, false, "function(state, before, by): what is wrong with the change, or nothing. by: \"step\" or \"event\".", NULL, NULL},
     {"finally", F_ANY, false, "function(state): what is missing at the end, or nothing.", NULL, NULL},
     {0},
 };
@@ -70,8 +74,8 @@ static const struct field rule_fields[] = {
 static const struct field event_fields[] = {
     COMMON,
     {"needs", F_LIST, false, "The parts of the state that it reads.", NULL, NULL},
-    {"when", F_ANY, true, "function(state): whether it can happen.", NULL, NULL},
-    {"effect", F_ANY, true, "function(state): changes the copy it is given.", NULL, NULL},
+    {"when", F_ANY, true, "function(state): whether it can happen, or a list of the ways in which it can. state.attested has the members that cannot come back.", NULL, NULL},
+    {"effect", F_ANY, true, "function(state, way): changes the copy it is given.", NULL, NULL},
     {0},
 };
 

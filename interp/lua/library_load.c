@@ -155,6 +155,10 @@ static void take(struct load *ld, lua_State *L) {
         err_add(ld->err, mark_whole(ld->src), "missing-key", "a rule needs 'never' or 'finally'");
         ld->ok = false;
     }
+    if (d->kind == DEF_ACTION && !d->fn[FN_RUN] && !val_get(checked, "run") && !val_get_bool(data, "planned", false)) {
+        err_add(ld->err, mark_whole(ld->src), "missing-key", "an action needs 'run', or 'planned = true' if it cannot act yet");
+        ld->ok = false;
+    }
 }
 
 static int load_file(lua_State *L) {

@@ -21,7 +21,7 @@ struct job { /* what a protected function is handed */
     const struct def *def;
     int ref; /* of the function */
     enum def_fn fn;
-    const char *part, *path;
+    const char *part, *path, *by, *ends;
     const struct val *v, *const *args;
     size_t nargs;
     struct arena *a;
@@ -225,7 +225,11 @@ static int do_apply(lua_State *L) {
     else
         lua_newtable(L);
     lua_call(L, 2, 1);
-    if (!lua_isnil(L, -1)) {
+    if (lua_isboolean(L, -1) && !lua_toboolean(L, -1))
+        j->ends = "impossible";
+    else if (lua_type(L, -1) == LUA_TSTRING && (!strcmp(lua_tostring(L, -1), "ok") || !strcmp(lua_tostring(L, -1), "unknown")))
+        j->ends = !strcmp(lua_tostring(L, -1), "ok") ? "ok" : "unknown";
+    else if (!lua_isnil(L, -1)) {
         j->ok = lval_to(L, -1, j->a, "what it returned", &j->ret, j->err);
         if (j->ok && !val_is(j->ret, VAL_MAP)) {
             err_add(j->err, mark_whole(j->def->src), "wrong-type", "it must return predicted outputs (a map) or nothing, and returned %s",
@@ -239,10 +243,12 @@ static int do_apply(lua_State *L) {
 }
 
 bool model_apply(struct model *m, const struct def *d, const char *outcome, const struct val *with, struct arena *a,
-                 const struct val **ret_outputs, struct err *err) {
+                 const struct val **ret_outputs, const char **ret_ends, struct err *err) {
     struct job j = {.to = m, .def = d, .v = with, .a = a, .err = err, .fn = FN_EFFECT, .ok = true};
     if (ret_outputs)
         *ret_outputs = NULL;
+    if (ret_ends)
+        *ret_ends = NULL;
     if (!outcome || !strcmp(outcome, "ok"))
         j.ref = d->fn[FN_EFFECT];
     else {
@@ -282,6 +288,8 @@ bool model_apply(struct model *m, const struct def *d, const char *outcome, cons
     }
     if (ret_outputs)
         *ret_outputs = j.ret;
+    if (ret_ends)
+        *ret_ends = j.ends;
     return j.ok;
 }
 
@@ -317,7 +325,8 @@ static int do_call(lua_State *L) {
     }
     if (j->fn == FN_NEVER) {
         push_state(L, j->before);
-        n++;
+        lua_pushstring(L, j->by);
+        n += 2;
     }
     for (size_t i = 0; i < j->nargs; i++, n++)
         push_arg(L, j->args[i]);
@@ -344,9 +353,9 @@ enum call_result model_call(const struct model *m, const struct def *d, enum def
     return r;
 }
 
-bool model_rule(const struct model *m, const struct model *before, const struct def *rule, enum def_fn fn, struct arena *a,
+bool model_rule(const struct model *m, const struct model *before, const struct def *rule, enum def_fn fn, const char *by, struct arena *a,
                 const char **ret_message, struct err *err) {
-    struct job j = {.from = m, .before = before, .def = rule, .fn = fn, .a = a, .err = err};
+    struct job j = {.from = m, .before = before, .def = rule, .fn = fn, .by = by, .a = a, .err = err};
     *ret_message = NULL;
     if (!rule->fn[fn])
         return true;

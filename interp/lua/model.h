@@ -22,15 +22,17 @@ bool model_get(const struct model *m, const char *part, struct arena *a, const s
 /* A 128-bit hash over the content; equal states have equal hashes. */
 void model_hash(const struct model *m, uint64_t ret[2]);
 
-/* Applies an action's effect (outcome NULL or "ok") or one of its named outcomes to m itself: clone first if the old state is still
- * needed. *ret_outputs: the outputs that it predicted, or NULL. Inside, unknown values in `with` are opaque symbols. */
+/* Applies an action's effect (outcome NULL or "ok"), one of its named outcomes, or an event's effect (with: the way) to m itself: clone first if
+ * the old state is still needed. *ret_outputs: the outputs that it predicted, or NULL. *ret_ends: what else it returned, how the step then ends:
+ * "ok", "unknown", "impossible" (the model is then to be thrown away), or NULL. Both may be NULL. Inside, unknown values in `with` are opaque symbols. */
 bool model_apply(struct model *m, const struct def *d, const char *outcome, const struct val *with, struct arena *a,
-                 const struct val **ret_outputs, struct err *err);
+                 const struct val **ret_outputs, const char **ret_ends, struct err *err);
 /* Calls one of the pure functions of a definition as fn(state, args…) with state a copy nobody keeps; results that are absent are NULL. args are vals. */
 enum call_result model_call(const struct model *m, const struct def *d, enum def_fn fn, const struct val *const *args, size_t nargs,
                             struct arena *a, const struct val **ret, const struct val **ret_second, struct call_signal *sig, struct err *err);
-/* The same for a rule: the state and the one before it (NULL for none). *ret_message is NULL if the rule holds. */
-bool model_rule(const struct model *m, const struct model *before, const struct def *rule, enum def_fn fn, struct arena *a,
+/* The same for a rule: the state, the one before it (NULL for none) and by what it changed ("step", "event"; NULL for FN_FINALLY). *ret_message is
+ * NULL if the rule holds. */
+bool model_rule(const struct model *m, const struct model *before, const struct def *rule, enum def_fn fn, const char *by, struct arena *a,
                 const char **ret_message, struct err *err);
 /* Sets one path ("swarm.nodes.x.role") to a value: the `effect:` map of a command. Missing maps on the way are an error. */
 bool model_set_path(struct model *m, const char *path, const struct val *v, struct mark at, struct err *err);

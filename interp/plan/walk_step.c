@@ -31,7 +31,7 @@ static bool apply_effects(struct walk *w, struct frame *f, const struct step *st
 static bool apply_action(struct walk *w, const struct step *st, const char *path, const struct val *with, const struct val **ret_outputs,
                          struct err *err) {
     const struct val *predicted = NULL;
-    if (st->def->fn[FN_EFFECT] && !model_apply(w->state, st->def, NULL, with, w->arena, &predicted, err))
+    if (st->def->fn[FN_EFFECT] && !model_apply(w->state, st->def, NULL, with, w->arena, &predicted, NULL, err))
         return false;
     const struct val *changes = val_get(st->def->decl, "changes");
     for (size_t i = 0; i < val_len(changes); i++)

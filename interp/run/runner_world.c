@@ -100,7 +100,7 @@ static struct end go_well(struct world *w, const struct act_call *c, struct aren
     const struct val *predicted = NULL;
     bool ok = true;
     if (c->def && c->def->fn[FN_EFFECT])
-        ok = model_apply(w->model, c->def, NULL, c->with, a, &predicted, errs);
+        ok = model_apply(w->model, c->def, NULL, c->with, a, &predicted, NULL, errs);
     if (!ok || !effects(w, c->effect, errs))
         return (struct end){.outcome = OUT_FAILED, .message = first_error(errs)};
     return (struct end){.outcome = OUT_OK, .outputs = c->def ? outputs_of(a, c->def, predicted) : command_outputs(a)};
@@ -110,7 +110,7 @@ static struct end go_well(struct world *w, const struct act_call *c, struct aren
 static struct end go_otherwise(struct world *w, const struct act_call *c, struct injection *in, struct arena *a) {
     struct err *errs = err_new(a);
     const struct val *outputs = NULL;
-    if (!model_apply(w->model, c->def, in->outcome, c->with, a, &outputs, errs)) {
+    if (!model_apply(w->model, c->def, in->outcome, c->with, a, &outputs, NULL, errs)) {
         in->problem = arena_strdup(w->arena, first_error(errs));
         return (struct end){.outcome = OUT_FAILED, .message = in->problem};
     }
@@ -215,7 +215,7 @@ static const char *happens(struct world *w, struct injection *in, struct arena *
     const struct val *choice = choose(a, in, offered, &why);
     if (!choice)
         return why;
-    if (!model_apply(w->model, d, NULL, val_is_null(choice) ? NULL : choice, a, NULL, errs))
+    if (!model_apply(w->model, d, NULL, val_is_null(choice) ? NULL : choice, a, NULL, NULL, errs))
         return first_error(errs);
     in->done = true;
     return NULL;
