@@ -3,7 +3,7 @@
 #define CMD_CMD_H
 
 #include "io/engines.h"
-#include "plan/plan.h"
+#include "plan/explore.h"
 #include "run/exec.h"
 #include "ui/style.h"
 
@@ -20,8 +20,8 @@ struct words { /* of an option that may be given several times */
 };
 
 struct options {
-    const char *site, *store, *world, *output, *color, *inputs_file, *parallel, *seed;
-    struct words inputs, attest, library, fail, event;
+    const char *site, *store, *world, *output, *color, *inputs_file, *parallel, *seed, *events, *max_states;
+    struct words inputs, attest, library, fail, event, accept_risk;
     bool yes, verbose, help;
 };
 
@@ -39,6 +39,7 @@ enum {
     OPT_VERBOSE = 512,
     OPT_SEED = 1024,
     OPT_INJECT = 2048,
+    OPT_EXPLORE = 4096,
 };
 
 /* One invocation: made by main, filled by the ctx_ functions as far as a command needs it, taken down by ctx_close. */
@@ -104,22 +105,33 @@ const struct val *run_seen(struct arena *a, const struct val *attested, bool reh
 /* The inputs given for a runbook: the site's, then the file's, then the command line's, then those that `from` finds. */
 bool inputs_given(struct ctx *c, const struct runbook *rb, const struct val **ret);
 
+/* ---- explore.c ---- */
+
+/* How far is explored, and which risks are accepted, by the command line. */
+bool explore_options(struct ctx *c, struct explore_limits *ret_limits, const char *const **ret_accepted);
+
 /* ---- prepare.c ---- */
 
 struct prepared {
     const struct runbook *rb;
     struct model *state;   /* observed */
     struct bind *bind;
-    const struct plan *plan;
+    const struct plan *plan; /* explored, unless it is refused */
+    struct explored *explored; /* what the plan points to */
 };
 struct prepare_spec {
     struct loader *ld;
     struct runner *runner;
     const struct runbook *rb;
     const struct val *given, *site, *run;
+    struct explore_limits limits;
+    const char *const *accepted; /* names of rules, ended by NULL; or NULL */
 };
-/* Binds, probes and plans. false: told in err. */
+/* Binds, probes, plans and explores. false: told in err. */
 bool prepare_on(struct arena *a, const struct prepare_spec *spec, struct prepared *ret, struct err *err);
+void prepared_free(struct prepared *p);
+/* Why the plan must not be carried out, in one line, or NULL: a precondition, or a rule that is broken on some way. */
+const char *plan_refusal(struct arena *a, const struct plan *p);
 /* The same with what the command line says, and loads the runbook. */
 bool prepare(struct ctx *c, const char *name, struct prepared *ret);
 

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { LANGUAGE = OPT_SITE | OPT_LIBRARY, BINDING = LANGUAGE | OPT_INPUT | OPT_ATTEST | OPT_VERBOSE | OPT_OUTPUT | OPT_WORLD };
+enum { LANGUAGE = OPT_SITE | OPT_LIBRARY, BINDING = LANGUAGE | OPT_INPUT | OPT_ATTEST | OPT_VERBOSE | OPT_OUTPUT | OPT_WORLD | OPT_EXPLORE };
 
 const struct command_info command_infos[] = {
     {"check", "RUNBOOK...", "Read runbooks and check everything that needs no cluster.", LANGUAGE, 1, -1, cmd_check},
@@ -41,6 +41,9 @@ static const struct option_info {
     {"world", 'w', "FILE", OPT_WORLD, KIND_TEXT, offsetof(struct options, world), "the world of this file instead of the real one"},
     {"store", 'S', "URL", OPT_STORE, KIND_TEXT, offsetof(struct options, store), "the journal, as sqlite:PATH; default: the site's, or below $XDG_STATE_HOME"},
     {"parallel", 'j', "N", OPT_PARALLEL, KIND_TEXT, offsetof(struct options, parallel), "acts at a time in the whole run (default 4)"},
+    {"events", 0, "N", OPT_EXPLORE, KIND_TEXT, offsetof(struct options, events), "events of the cluster's own on one way that is explored (default 1)"},
+    {"max-states", 0, "N", OPT_EXPLORE, KIND_TEXT, offsetof(struct options, max_states), "states to explore at most (default 200000)"},
+    {"accept-risk", 0, "RULE", OPT_EXPLORE, KIND_WORDS, offsetof(struct options, accept_risk), "do not refuse a plan for this rule (journaled)"},
     {"seed", 0, "N", OPT_SEED, KIND_TEXT, offsetof(struct options, seed), "of the random numbers of a rehearsal"},
     {"fail", 0, "STEP[#N][:HOW]", OPT_INJECT, KIND_WORDS, offsetof(struct options, fail),
      "let a step (at its Nth attempt) end so: failed, lost, lost-before or as its action declares; a wait: timeout, holds"},
@@ -76,7 +79,7 @@ static void print_help(FILE *out, const struct command_info *cmd) {
     for (const struct command_info *i = command_infos; i->name; i++)
         fprintf(out, "  %-10s %s\n", i->name, i->text);
     fputs("\nquorate COMMAND --help tells the options of a command; quorate --version the version.\n\n"
-          "exit status: 0 done, 1 a step failed, 2 usage, 3 the runbook, site or input is invalid, 4 refused by a precondition,\n"
+          "exit status: 0 done, 1 a step failed, 2 usage, 3 the runbook, site or input is invalid, 4 refused by a precondition or a rule,\n"
           "  5 an approval or attestation is missing or denied, 6 the world moved, 7 the outcome of a step is unknown,\n"
           "  9 the journal or the machine failed, 11 every step ended well but a postcondition does not hold, 130 interrupted\n",
           out);

@@ -23,6 +23,7 @@ int cmd_plan(struct ctx *c) {
     }
     fwrite(b.data, 1, b.len, stdout);
     buf_done(&b);
-    model_free(p.state);
-    return p.plan->refused ? EXIT_REFUSED : EXIT_DONE;
+    const int status = plan_refusal(c->arena, p.plan) ? EXIT_REFUSED : EXIT_DONE;
+    prepared_free(&p);
+    return status;
 }

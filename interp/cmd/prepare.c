@@ -40,12 +40,42 @@ bool prepare_on(struct arena *a, const struct prepare_spec *spec, struct prepare
         model_free(p.state);
         return false;
     }
+    if (!p.plan->refused) {
+        const struct explore_spec ways = {.ld = spec->ld, .rb = p.rb, .bind = p.bind, .state = p.state, .site = spec->site, .run = spec->run,
+                                          .limits = spec->limits, .accepted = spec->accepted};
+        if (!explore(a, &ways, &p.explored, err)) {
+            model_free(p.state);
+            return false;
+        }
+        struct plan *whole = arena_new_of(a, struct plan);
+        *whole = *p.plan;
+        whole->explored = p.explored;
+        p.plan = whole;
+    }
     *ret = p;
     return true;
 }
 
+void prepared_free(struct prepared *p) {
+    explored_free(p->explored);
+    model_free(p->state);
+}
+
+const char *plan_refusal(struct arena *a, const struct plan *p) {
+    for (size_t i = 0; p->refused && i < p->npre; i++)
+        if (!p->pre[i].held)
+            return p->pre[i].message;
+    for (size_t i = 0; p->explored && i < p->explored->nbreaches; i++) {
+        const struct explore_breach *b = &p->explored->breaches[i];
+        if (!b->accepted)
+            return b->finally ? arena_printf(a, "the plan would end with the rule %s broken: %s", b->rule->name, b->message)
+                              : arena_printf(a, "the plan can break the rule %s, by %s: %s", b->rule->name, b->step ? b->step : "?", b->message);
+    }
+    return NULL;
+}
+
 bool prepare(struct ctx *c, const char *name, struct prepared *ret) {
     struct prepare_spec spec = {.ld = &c->loader, .runner = c->runner, .site = c->site_val, .run = c->run_val};
-    return runbook_load(&c->loader, name, mark_none(), &spec.rb, c->err) && can_carry_out(c, spec.rb) && inputs_given(c, spec.rb, &spec.given) &&
+    return explore_options(c, &spec.limits, &spec.accepted) && runbook_load(&c->loader, name, mark_none(), &spec.rb, c->err) && can_carry_out(c, spec.rb) && inputs_given(c, spec.rb, &spec.given) &&
            prepare_on(c->arena, &spec, ret, c->err);
 }

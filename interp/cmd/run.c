@@ -38,16 +38,13 @@ static bool parallel_of(struct ctx *c, int *ret) {
 }
 
 /* Why the plan cannot be run at all: 0 if it can. Told on standard error; nothing was changed. */
-static int refusal(const struct plan *p) {
-    if (p->refused) {
+static int refusal(struct arena *a, const struct plan *p) {
+    const char *why = plan_refusal(a, p);
+    if (why) {
         struct buf b = BUF_INIT;
-        for (size_t i = 0; i < p->npre; i++)
-            if (!p->pre[i].held) {
-                buf_adds(&b, "quorate: refused, nothing was changed: ");
-                buf_add_visible(&b, p->pre[i].message, strlen(p->pre[i].message));
-                buf_addc(&b, '\n');
-                break;
-            }
+        buf_adds(&b, "quorate: refused, nothing was changed: ");
+        buf_add_visible(&b, why, strlen(why));
+        buf_addc(&b, '\n');
         fwrite(b.data, 1, b.len, stderr);
         buf_done(&b);
         return EXIT_REFUSED;
@@ -125,17 +122,17 @@ static int plan_and_execute(struct ctx *c) {
         return status ? status : EXIT_INVALID;
     }
     if (!inject(c, &p, &injections)) {
-        model_free(p.state);
+        prepared_free(&p);
         return ctx_report(c);
     }
-    int status = refusal(p.plan);
+    int status = refusal(c->arena, p.plan);
     if (!status) {
         status = execute(c, &p);
         if (!inject_judge(injections, c->err))
             status = EXIT_INVALID;
     }
     ctx_report(c);
-    model_free(p.state);
+    prepared_free(&p);
     return status;
 }
 

@@ -13,7 +13,7 @@
 #include "plan/plan.h"
 
 struct explore_limits {
-    int events;        /* of the cluster's own on one way; default 1 */
+    int events;        /* of the cluster's own on one way; default 1, -1 for none */
     size_t max_states; /* default 200,000 */
     int64_t max_ms;    /* of processor time; 0: none */
 };

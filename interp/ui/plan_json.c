@@ -60,6 +60,8 @@ const struct val *plan_val(struct arena *a, const struct plan *p, const struct s
         val_map_set(a, m, "changes", val_int(a, (int64_t)p->changes));
         val_map_set(a, m, "modelled", val_int(a, (int64_t)p->modelled));
         val_map_set(a, m, "after", p->after);
+        if (p->explored)
+            val_map_set(a, m, "explored", plan_explored_val(a, p->explored));
     }
     val_map_set(a, m, "before", p->before);
     return m;

@@ -1,5 +1,7 @@
 #include "ui/plan_print.h"
 
+#include "plan/explore.h"
+
 #include <string.h>
 
 enum { known_width = 11, path_width = 30 };
@@ -153,7 +155,13 @@ void plan_print_text(const struct plan *p, const struct site *site, struct style
     for (size_t i = 0; i < p->nlines; i++)
         print_line(&p->lines[i], s, verbose, out);
     print_checks(p->post, p->npost, "Afterwards", s, out);
+    if (p->explored)
+        plan_explored_print(p->explored, s, verbose, out);
     buf_printf(out, "\n%zu act(s) would change something; the effect of %zu of them is modelled.\n", p->changes, p->modelled);
     print_attests(p, s, out);
+    if (p->explored && !p->explored->safe) {
+        style_add(out, s, LOOK_BAD, "Refused:", 0);
+        buf_adds(out, " a rule would be broken. --accept-risk RULE takes the risk of one rule, by name.\n");
+    }
     buf_adds(out, "Nothing was changed.\n");
 }

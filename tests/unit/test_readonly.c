@@ -54,7 +54,7 @@ static void plan(const struct lab *lab, const char *runbook, const char *const *
     if (!ok)
         ctx_report(&c);
     assert_true(ok);
-    model_free(p.state);
+    prepared_free(&p);
     ctx_close(&c);
     arena_free(a);
 }

@@ -1,0 +1,431 @@
+#include "plan/machine.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* ---- choices ---- */
+
+unsigned machine_choose(struct machine *m, unsigned n) {
+    assert(n > 0);
+    if (n == 1)
+        return 0;
+    if (m->pos == m->nchoices) {
+        assert(m->nchoices < max_choices); /* one transition looks at few things that are not known */
+        m->choice[m->nchoices] = 0;
+        m->of[m->nchoices++] = n;
+    }
+    assert(m->of[m->pos] == n); /* the same code from the same state */
+    return m->choice[m->pos++];
+}
+
+bool machine_next(struct machine *m) {
+    m->pos = 0;
+    while (m->nchoices) {
+        if (++m->choice[m->nchoices - 1] < m->of[m->nchoices - 1])
+            return true;
+        m->nchoices--;
+    }
+    return false;
+}
+
+void machine_note(struct machine *m, const char *step, const char *how, const char *outcome, enum x_end end) {
+    if (m->nnotes < max_notes)
+        m->notes[m->nnotes++] = (struct note){.step = step, .how = how, .outcome = outcome, .end = end, .after = m->at};
+}
+
+/* ---- names ---- */
+
+const char *machine_path(struct machine *m, const char *owner, const struct step *st, const struct val *item, size_t index) {
+    struct key k = key_of("path");
+    key_add_ptr(&k, owner);
+    key_add_ptr(&k, st);
+    key_add_ptr(&k, item);
+    key_add(&k, index);
+    void **slot = table_slot(m->names, k);
+    if (!*slot) {
+        const char *path = st ? path_step(m->arena, owner, st) : path_item(m->arena, owner, item, (int64_t)index);
+        *slot = (void *)(uintptr_t)path;
+    }
+    return *slot;
+}
+
+const struct step *item_step(const struct xitem *it) {
+    return it->of->list->steps[it->of->fan];
+}
+
+bool item_is_home(const struct xitem *it) {
+    return item_step(it)->kind == STEP_RUNBOOK && !it->rescuing;
+}
+
+struct xitem *item_home(const struct xitem *it) {
+    struct xitem *o = it->of->list->owner;
+    while (o && !item_is_home(o))
+        o = o->of->list->owner;
+    return o;
+}
+
+bool machine_reads(const struct machine *m, const struct step *st) {
+    return map_get(m->read, st->id) || map_get(m->read, "");
+}
+
+static const char *list_path(const struct xlist *l) {
+    return l->owner ? l->owner->path : "";
+}
+
+/* ---- ends travel upwards, as in run/run.c ---- */
+
+static void list_over(struct machine *m, struct xlist *l);
+
+static const struct val *ended_val(struct machine *m, enum x_end end) {
+    return machine_item_val(m, NULL, end);
+}
+
+static const struct val *fan_val(struct machine *m, const struct xlist *l, size_t i, enum x_end end) {
+    const struct xopen *o = l->fans[i].open;
+    const struct step *st = l->steps[i];
+    if (!machine_reads(m, st))
+        return NULL;
+    if (o && o->winner)
+        return o->winner;
+    if (o && !st->for_each && o->vals)
+        return o->vals[0];
+    const struct val *base = ended_val(m, end);
+    if (!o || !st->for_each || st->try_each)
+        return cluster_val(m->set, base);
+    struct val *items = val_list_new(m->scratch);
+    for (size_t k = 0; k < o->nitems; k++)
+        val_list_add(m->scratch, items, o->vals[k] ? o->vals[k] : ended_val(m, X_NONE));
+    return cluster_val(m->set, val_map_with(m->scratch, base, "items", items));
+}
+
+static void fan_over(struct machine *m, struct xlist *l, size_t i, enum x_end end) {
+    struct xfan *f = &l->fans[i];
+    const struct step *st = l->steps[i];
+    f->val = fan_val(m, l, i, end);
+    f->status = XFAN_OVER;
+    f->end = (uint8_t)end;
+    f->open = NULL;
+    f->waits = 0;
+    l->over++;
+    if (l->first_of) {
+        l->any_ok = end == X_OK;
+        l->unknown = end == X_UNKNOWN;
+        l->alt++;
+        if (l->any_ok || l->unknown || l->alt == l->n)
+            list_over(m, l);
+        return;
+    }
+    bool bad = f->blocked || end == X_FAILED || end == X_UNKNOWN || end == X_REFUSED;
+    if (st->continue_on_failure && end == X_FAILED)
+        bad = false;
+    for (size_t k = 0; k < st->nusers; k++)
+        for (size_t u = 0; u < l->n; u++)
+            if (l->steps[u] == st->users[k]) {
+                assert(l->fans[u].waits > 0);
+                l->fans[u].waits--;
+                l->fans[u].need_failed |= bad;
+            }
+    f->blocked = f->need_failed = false;
+    l->bad |= bad;
+    l->unknown |= bad && end == X_UNKNOWN;
+    l->refused |= bad && end == X_REFUSED;
+    if (l->over == l->n)
+        list_over(m, l);
+}
+
+/* Whether the fan ends with this item, and how. */
+static enum x_end fan_end(const struct step *st, const struct xopen *o, enum x_end last) {
+    if (st->try_each) {
+        if (last == X_OK || last == X_SKIPPED)
+            return X_OK;
+        if (last == X_UNKNOWN)
+            return X_UNKNOWN;
+        return o->over == o->nitems ? X_FAILED : X_NONE;
+    }
+    const bool gave_up = o->failed > (size_t)st->max_failures;
+    size_t busy = 0;
+    for (size_t i = 0; i < o->nitems; i++)
+        busy += o->items[i] && !(o->items[i]->status == XITEM_READY && !o->items[i]->attempt);
+    if (o->over < o->nitems && !(gave_up && !busy))
+        return X_NONE;
+    return !gave_up && o->nitems > 1 && o->ends[X_SKIPPED] < o->nitems ? X_OK
+           : o->ends[X_UNKNOWN]                                       ? X_UNKNOWN
+           : o->ends[X_REFUSED]                                       ? X_REFUSED
+           : o->ends[X_FAILED]                                        ? X_FAILED
+           : o->ends[X_SKIPPED] == o->nitems                          ? X_SKIPPED
+                                                                      : X_OK;
+}
+
+void item_over(struct machine *m, struct xitem *it, enum x_end end) {
+    struct xopen *o = it->of;
+    const struct step *st = item_step(it);
+    it->status = XITEM_OVER;
+    it->end = (uint8_t)end;
+    if (o->vals)
+        o->vals[it->index] = cluster_val(m->set, machine_item_val(m, it, end));
+    if (st->try_each && (end == X_OK || end == X_SKIPPED) && o->vals)
+        o->winner = o->vals[it->index];
+    o->items[it->index] = NULL;
+    o->over++;
+    o->ends[end]++;
+    o->failed += x_end_bad(end);
+    const enum x_end all = fan_end(st, o, end);
+    if (all != X_NONE)
+        fan_over(m, o->list, o->fan, all);
+}
+
+static void list_over(struct machine *m, struct xlist *l) {
+    if (l->owner)
+        item_inside_over(m, l->owner);
+}
+
+/* ---- a step's turn ---- */
+
+static void skip(struct machine *m, struct xlist *l, size_t i, bool blocked) {
+    l->fans[i].blocked = blocked;
+    fan_over(m, l, i, X_SKIPPED);
+}
+
+/* The items of a list that only the run will know. */
+static const struct val *unknown_items(struct machine *m, const char *path, unsigned n) {
+    struct val *list = val_list_new(m->scratch);
+    for (unsigned i = 0; i < n; i++)
+        val_list_add(m->scratch, list, val_unknown(m->scratch, arena_printf(m->scratch, "%s.item", path)));
+    m->bounded = true;
+    return cluster_val(m->set, list);
+}
+
+/* `if`, then the list. */
+static void fan_open(struct machine *m, struct xlist *l, size_t i) {
+    const struct step *st = l->steps[i];
+    struct xfan *f = &l->fans[i];
+    const char *path = machine_path(m, list_path(l), st, NULL, 0);
+    if (f->need_failed) {
+        skip(m, l, i, true);
+        return;
+    }
+    if (st->cond) {
+        bool yes = false;
+        const enum call_result r = machine_test(m, st->cond, l->owner, l, &yes);
+        if (r == CALL_UNKNOWN) {
+            yes = machine_choose(m, 2) == 0;
+            machine_note(m, path, yes ? "turns out to be wanted" : "turns out not to be wanted", NULL, X_OK);
+        }
+        if (r == CALL_UNOBSERVED || r == CALL_ERROR || !yes) {
+            skip(m, l, i, r == CALL_UNOBSERVED || r == CALL_ERROR);
+            return;
+        }
+    }
+    const struct val *items = NULL;
+    if (st->for_each) {
+        const enum call_result r = machine_value(m, st->for_each, false, l->owner, l, &items);
+        if (r == CALL_UNKNOWN) {
+            const unsigned n = machine_choose(m, 3);
+            items = unknown_items(m, path, n);
+            machine_note(m, path, n == 0 ? "turns out to have no items" : n == 1 ? "turns out to have one item" : "turns out to have two items", NULL, X_OK);
+        }
+        if (!val_is(items, VAL_LIST) || !val_len(items)) {
+            skip(m, l, i, !val_is(items, VAL_LIST));
+            return;
+        }
+    }
+    struct xopen *o = arena_new_of(m->scratch, struct xopen);
+    *o = (struct xopen){.list = l, .fan = (uint32_t)i, .path = path, .list_val = items, .nitems = st->for_each ? val_len(items) : 1};
+    o->items = arena_array(m->scratch, struct xitem *, o->nitems + 1);
+    if (machine_reads(m, st))
+        o->vals = arena_array(m->scratch, const struct val *, o->nitems + 1);
+    f->status = XFAN_OPEN;
+    f->open = o;
+}
+
+static bool fan_fill(struct machine *m, struct xopen *o) {
+    const struct step *st = o->list->steps[o->fan];
+    const size_t parallel = st->for_each && !st->try_each ? (size_t)st->parallel : 1;
+    if (o->begun == o->nitems || o->begun - o->over >= parallel || (!st->try_each && o->failed > (size_t)st->max_failures))
+        return false;
+    struct xitem *it = arena_new_of(m->scratch, struct xitem);
+    *it = (struct xitem){.of = o, .index = (uint32_t)o->begun, .path = o->path, .status = XITEM_READY};
+    if (st->for_each) {
+        it->item = cluster_val(m->set, val_at(o->list_val, o->begun));
+        it->path = machine_path(m, o->path, NULL, it->item, o->begun + 1);
+    }
+    o->items[o->begun++] = it;
+    if (st->kind != STEP_ACTION && st->kind != STEP_COMMAND && st->kind != STEP_PROBE)
+        item_begin(m, it);
+    return true;
+}
+
+/* One thing that follows of itself, if there is one. What it does may end the list, so the caller starts anew. */
+static bool follow(struct machine *m, struct xlist *l) {
+    for (size_t i = 0; i < l->n; i++) {
+        struct xfan *f = &l->fans[i];
+        if (l->first_of && i != l->alt)
+            continue;
+        if (f->status == XFAN_WAITING && !f->waits) {
+            fan_open(m, l, i);
+            return true;
+        }
+        if (f->status != XFAN_OPEN)
+            continue;
+        if (fan_fill(m, f->open))
+            return true;
+        for (size_t k = 0; k < f->open->nitems; k++)
+            if (f->open->items[k] && f->open->items[k]->inside && follow(m, f->open->items[k]->inside))
+                return true;
+    }
+    return false;
+}
+
+static void settle(struct machine *m) {
+    while (follow(m, m->root) && !m->err->nerrors)
+        ;
+}
+
+/* ---- transitions ---- */
+
+struct moves {
+    struct xitem *items[256];
+    size_t n;
+    size_t active; /* all that can begin or are under way, whether or not they can move now */
+};
+
+static const char *membership(const struct xitem *it) {
+    const struct step *st = item_step(it);
+    return st->def ? val_get_str(st->def->decl, "membership", NULL) : NULL;
+}
+
+static void find_items(struct xlist *l, struct moves *mv) {
+    for (size_t i = 0; i < l->n; i++) {
+        struct xopen *o = l->fans[i].open;
+        for (size_t k = 0; o && k < o->nitems; k++) {
+            struct xitem *it = o->items[k];
+            if (!it)
+                continue;
+            if (it->inside)
+                find_items(it->inside, mv);
+            else if (mv->n < sizeof mv->items / sizeof *mv->items)
+                mv->items[mv->n++] = it;
+        }
+    }
+}
+
+static bool held_by_other(const struct moves *mv, const struct xitem *it) {
+    const char *mine = membership(it);
+    for (size_t i = 0; mine && i < mv->n; i++)
+        if (mv->items[i] != it && mv->items[i]->status == XITEM_ACTING) {
+            const char *other = membership(mv->items[i]);
+            if (other && !strcmp(mine, other))
+                return true;
+        }
+    return false;
+}
+
+/* In their own way, waits run out only when nothing else can go on. */
+static void find_moves(struct machine *m, struct moves *mv) {
+    find_items(m->root, mv);
+    mv->active = mv->n;
+    size_t n = 0, waits = 0;
+    struct xitem *all[sizeof mv->items / sizeof *mv->items];
+    for (size_t i = 0; i < mv->n; i++) {
+        struct xitem *it = mv->items[i];
+        if (it->status == XITEM_READY && held_by_other(mv, it))
+            continue;
+        waits += it->status == XITEM_WAITING;
+        all[n++] = it;
+    }
+    mv->n = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!m->calm || waits == n || all[i]->status != XITEM_WAITING)
+            mv->items[mv->n++] = all[i];
+}
+
+static void happen(struct machine *m, const struct occurrence *o) {
+    m->at = o->to;
+    m->events++;
+    machine_note(m, o->text, NULL, NULL, X_OK);
+    m->notes[m->nnotes - 1].event = true;
+}
+
+bool machine_step(struct machine *m) {
+    struct moves mv = {.n = 0};
+    size_t nevents = 0;
+    const struct occurrence *events = NULL;
+    find_moves(m, &mv);
+    if (!m->calm && m->events < m->spec->limits.events)
+        events = cluster_events(m->set, m->at, &nevents);
+    if (!mv.n && !nevents)
+        return false;
+    const unsigned k = machine_choose(m, (unsigned)(mv.n + nevents));
+    if (k >= mv.n) {
+        happen(m, &events[k - mv.n]);
+        return true;
+    }
+    struct xitem *it = mv.items[k];
+    if (it->status == XITEM_READY) {
+        item_begin(m, it);
+        if (it->status == XITEM_ACTING && mv.active == 1)
+            item_finish(m, it);
+    } else {
+        item_finish(m, it);
+    }
+    settle(m);
+    return true;
+}
+
+void machine_start(struct machine *m) {
+    const struct step *root = m->spec->rb->root;
+    m->root = control_list(m->scratch, NULL, root->children, root->nchildren, false);
+    settle(m);
+}
+
+/* ---- making ---- */
+
+static void read_see(void *ud, const struct expr *e) {
+    struct map *read = ud;
+    for (size_t i = 0; e && i < e->nrefs; i++)
+        if (!strcmp(e->refs[i].names[0], "steps")) {
+            if (e->refs[i].n > 1)
+                map_put(read, e->refs[i].names[1], read);
+            else
+                map_put(read, "", read); /* all of them */
+        }
+}
+
+static void read_step(struct map *read, const struct step *st) {
+    const struct tmpl *tmpls[] = {st->with, st->argv, st->on, st->for_each, st->timeout, st->parallel_tmpl};
+    for (size_t i = 0; i < sizeof tmpls / sizeof *tmpls; i++)
+        if (tmpls[i])
+            tmpl_each(tmpls[i], read_see, read);
+    for (size_t i = 0; i < st->neffects; i++)
+        tmpl_each(st->effects[i].value, read_see, read);
+    for (size_t i = 0; i < st->noutputs; i++)
+        tmpl_each(st->outputs[i].value, read_see, read);
+    read_see(read, st->cond);
+    read_see(read, st->unless);
+    read_see(read, st->verify);
+    read_see(read, st->wait);
+}
+
+static void read_runbook(struct map *read, struct map *done, const struct runbook *rb) {
+    if (map_get(done, rb->digest))
+        return;
+    map_put(done, rb->digest, done);
+    for (size_t i = 0; i < rb->nall; i++) {
+        read_step(read, rb->all[i]);
+        if (rb->all[i]->sub)
+            read_runbook(read, done, rb->all[i]->sub);
+    }
+    for (size_t i = 0; i < rb->npost; i++)
+        read_see(read, rb->post[i].expr);
+}
+
+void machine_init(struct machine *m, const struct explore_spec *spec, struct cluster_set *set, struct arena *a, struct err *err) {
+    *m = (struct machine){.spec = spec, .arena = a, .set = set, .memo = table_new(), .names = table_new(), .read = map_new(a),
+                          .left_out = map_new(a), .err = err};
+    read_runbook(m->read, map_new(a), spec->rb);
+}
+
+void machine_done(struct machine *m) {
+    table_free(m->memo);
+    table_free(m->names);
+}
