@@ -106,7 +106,12 @@ static void bound(struct bind *b, struct bound_input *in, const struct val *valu
     val_map_set(b->arena, b->values, in->input->name, value);
 }
 
-static void input_fail(struct bind *b, struct bound_input *in) {
+/* why: what is missing, for a lenient binding. */
+static void input_fail(struct bind *b, struct bound_input *in, const char *why) {
+    if (b->spec.lenient) {
+        bound(b, in, val_unknown(b->arena, why), "unknown");
+        return;
+    }
     in->how = FAILED;
     b->failed = true;
 }
@@ -131,7 +136,7 @@ static void bind_given(struct bind *b, struct err *err) {
         if (input_convert(b->arena, in->input, s->ld->site, p->val, p->val->mark, &v, err))
             bound(b, in, v, "given");
         else
-            input_fail(b, in);
+            input_fail(b, in, err->last->message);
     }
 }
 
@@ -143,7 +148,7 @@ static bool bind_default(struct bind *b, struct bound_input *in, struct err *err
             struct diag *d = err_add(err, def->mark, "missing-input", "the input '%s' of %s is required and was not given", def->name,
                                      b->spec.rb->name);
             diag_hint(err, d, "give it with --input %s=…", def->name);
-            input_fail(b, in);
+            input_fail(b, in, arena_printf(b->arena, "input %s is required", def->name));
         } else {
             bound(b, in, val_null(), "default");
         }
@@ -151,7 +156,7 @@ static bool bind_default(struct bind *b, struct bound_input *in, struct err *err
     }
     struct waits w = waits_of(b, def->def);
     if (w.hopeless) {
-        input_fail(b, in);
+        input_fail(b, in, "");
         return true;
     }
     if (w.waiting)
@@ -160,6 +165,7 @@ static bool bind_default(struct bind *b, struct bound_input *in, struct err *err
     struct call_signal sig = {0};
     const struct val *v = NULL;
     const struct diag *before = err->last;
+    const char *why = NULL;
     switch (tmpl_eval(b->spec.ld->box, def->def, &sc, false, b->arena, &v, &sig, err)) {
     case CALL_OK:
         in->from_state = w.reads_state;
@@ -169,6 +175,7 @@ static bool bind_default(struct bind *b, struct bound_input *in, struct err *err
         }
         if (val_is_null(v)) {
             struct diag *d = err_add(err, def->mark, "missing-input", "the input '%s' of %s has no default here", def->name, b->spec.rb->name);
+            why = arena_printf(b->arena, "input %s has no default here", def->name);
             diag_hint(err, d, "give it with --input %s=…", def->name);
             break;
         }
@@ -182,13 +189,14 @@ static bool bind_default(struct bind *b, struct bound_input *in, struct err *err
         struct diag *d = err_add(err, def->mark, "unobserved", "the default of '%s' reads a fact that could not be observed: %s", def->name,
                                  sig.text ? sig.text : "?");
         diag_hint(err, d, "give it with --input %s=…", def->name);
+        why = sig.text;
         break;
     }
     case CALL_ERROR:
         break;
     }
     err_while(err, before, "while working out the default of the input '%s' of %s", def->name, b->spec.rb->name);
-    input_fail(b, in);
+    input_fail(b, in, why ? why : err->last ? err->last->message : "?");
     return true;
 }
 

@@ -22,6 +22,7 @@ struct bind_spec {
     const struct val *given;  /* input name → value (text from the command line is converted), or NULL */
     struct model *state;      /* parts that it has already are not asked for again; observed parts are set in it */
     const struct val *site, *run;
+    bool lenient;             /* an input that cannot be bound is unknown to whoever reads it, and no end of it all: err tells, and it is BIND_DONE */
 };
 
 struct bind *bind_new(struct arena *a, const struct bind_spec *spec);

@@ -171,6 +171,7 @@ static bool check_capability(struct arena *a, const struct check *c, const struc
         return false;
     out->text = c->capability->name;
     out->held = r == CALL_OK && val_is(holds, VAL_BOOL) && holds->boolean;
+    out->untold = r == CALL_OK ? NULL : sig.text ? sig.text : "?";
     const char *reason = r == CALL_OK ? val_cstr(why) : not_known(a, r, &sig);
     out->message = arena_printf(a, "%s is required, and does not hold%s%s", c->capability->name, reason ? ": " : "", reason ? reason : "");
     return true;
@@ -200,6 +201,7 @@ bool plan_checks(struct arena *a, struct loader *ld, const struct runbook *rb, b
             o->message = text_of(a, ld, c->message, scope);
             if (r != CALL_OK) {
                 o->held = false;
+                o->untold = sig.text ? sig.text : "?";
                 o->message = arena_printf(a, "%s (%s)", o->message, not_known(a, r, &sig));
             }
         }

@@ -49,6 +49,7 @@ struct plan_check {
     const char *message, *text; /* text: the expression, or the capability's name */
     struct mark mark;
     bool held;
+    const char *untold; /* the fact that it rests on and that is not known, and then it does not hold; else NULL */
     enum known known;
 };
 
