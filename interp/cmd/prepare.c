@@ -47,6 +47,7 @@ bool prepare_on(struct arena *a, const struct prepare_spec *spec, struct prepare
             model_free(p.state);
             return false;
         }
+        explore_advise(a, p.explored, spec->ld, spec->site, spec->run);
         struct plan *whole = arena_new_of(a, struct plan);
         *whole = *p.plan;
         whole->explored = p.explored;

@@ -36,7 +36,7 @@ struct explore_fail {
     const char *outcome;      /* "failed", "lost", or as declared */
     const char *picture;      /* the cluster afterwards, or NULL */
     const struct model *after; /* owned by the exploration, see explored_free */
-    const char *const *runbooks; /* that apply then; filled by whoever asks for advice */
+    const char *const *runbooks; /* that apply then; filled by explore_advise */
     size_t nrunbooks;
 };
 
@@ -68,6 +68,8 @@ struct explore_spec {
 
 /* false only if an expression, an effect, a rule or an event raised an error, told in err; a broken rule is a result. */
 bool explore(struct arena *a, const struct explore_spec *spec, struct explored **ret, struct err *err);
+/* Names, for each failure, the runbooks that apply on the state that it leaves. */
+void explore_advise(struct arena *a, struct explored *e, struct loader *ld, const struct val *site, const struct val *run);
 /* Frees the states that fails point to. NULL is fine. */
 void explored_free(struct explored *e);
 
