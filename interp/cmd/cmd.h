@@ -4,6 +4,7 @@
 
 #include "io/engines.h"
 #include "plan/explore.h"
+#include "plan/saved.h"
 #include "run/exec.h"
 #include "ui/style.h"
 
@@ -12,7 +13,8 @@
 #define QUORATE_VERSION "0.1.0"
 
 /* Exit statuses that more than one command uses; the whole list is in main.c's help. */
-enum { EXIT_DONE = 0, EXIT_STEP = 1, EXIT_USAGE = 2, EXIT_INVALID = 3, EXIT_REFUSED = 4, EXIT_APPROVAL = 5, EXIT_JOURNAL = 9 };
+enum { EXIT_DONE = 0, EXIT_STEP = 1, EXIT_USAGE = 2, EXIT_INVALID = 3, EXIT_REFUSED = 4, EXIT_APPROVAL = 5, EXIT_MOVED = 6,
+       EXIT_JOURNAL = 9, EXIT_CHANGES = 10 };
 
 struct words { /* of an option that may be given several times */
     const char **items;
@@ -20,9 +22,9 @@ struct words { /* of an option that may be given several times */
 };
 
 struct options {
-    const char *site, *store, *world, *output, *color, *inputs_file, *parallel, *seed, *events, *max_states;
+    const char *site, *store, *world, *output, *color, *inputs_file, *parallel, *seed, *events, *max_states, *out;
     struct words inputs, attest, library, fail, event, accept_risk;
-    bool yes, verbose, help;
+    bool yes, verbose, help, detailed;
 };
 
 /* Bits of the options that a command takes. */
@@ -40,6 +42,7 @@ enum {
     OPT_SEED = 1024,
     OPT_INJECT = 2048,
     OPT_EXPLORE = 4096,
+    OPT_SAVE = 8192,
 };
 
 /* One invocation: made by main, filled by the ctx_ functions as far as a command needs it, taken down by ctx_close. */
@@ -52,6 +55,7 @@ struct ctx {
     struct style style; /* of standard output */
     /* the language */
     struct site *site;
+    const struct source *site_text; /* of the site's file, also in a rehearsal; or NULL */
     struct files *files;
     struct box *box;
     struct library *lib;
@@ -66,6 +70,10 @@ struct ctx {
     struct runner *runner;
     const struct val *world; /* of --world, or NULL */
     const struct val *site_val, *run_val; /* what expressions see */
+    /* saved plans */
+    const struct val *inputs_doc; /* for plan --out: the inputs as a saved plan holds them */
+    const struct saved *saved;    /* the plan that is carried out, or NULL */
+    const char *saved_digest;     /* SHA-256 of its file */
 };
 
 struct command_info {
@@ -105,6 +113,9 @@ const struct val *run_seen(struct arena *a, const struct val *attested, bool reh
 /* The inputs given for a runbook: the site's, then the file's, then the command line's, then those that `from` finds. */
 bool inputs_given(struct ctx *c, const struct runbook *rb, const struct val **ret);
 
+/* The inputs that a saved plan was made with. A secret is looked for where it was found then. */
+bool inputs_saved(struct ctx *c, const struct runbook *rb, const struct val **ret);
+
 /* ---- explore.c ---- */
 
 /* How far is explored, and which risks are accepted, by the command line. */
@@ -134,6 +145,28 @@ void prepared_free(struct prepared *p);
 const char *plan_refusal(struct arena *a, const struct plan *p);
 /* The same with what the command line says, and loads the runbook. */
 bool prepare(struct ctx *c, const char *name, struct prepared *ret);
+
+/* ---- saved.c ---- */
+
+/* Whether a word of the command line is a saved plan: *.plan, *.json, or a file that begins as one. */
+bool saved_named(const char *word);
+/* Before anything else: reads the plan that the command's word names, and makes options and word those that it was made with. */
+bool saved_load(struct ctx *c);
+/* After ctx_language: whether this is the site it was made for, and whether the journal has seen it. */
+bool saved_usable(struct ctx *c);
+/* Before anything is probed: whether the texts that it was made from are as they were (code plan-stale). NULL: the runbook could not be
+ * read; then it is told where the plan was made. true without a saved plan, if there is a runbook. */
+bool saved_sources(struct ctx *c, const struct runbook *rb);
+/* Compares it with the plan that was made again: 0, or EXIT_MOVED, and people were told. */
+int saved_moved(struct ctx *c, const struct prepared *p);
+/* Whether a plan of this runbook could be written at all, so that nobody waits for a probe in vain. */
+bool saved_writable(struct ctx *c);
+bool saved_write(struct ctx *c, const struct prepared *p, const char **ret_id);
+
+/* ---- git.c ---- */
+
+/* {commit, clean} of the work tree that a folder is in, `clean` for what is below the folder; NULL: it is in none, or git cannot tell. */
+const struct val *git_state(struct arena *a, const char *dir);
 
 /* ---- the commands ---- */
 

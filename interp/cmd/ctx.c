@@ -17,9 +17,14 @@ int ctx_report(struct ctx *c) {
     fflush(stdout);
     fwrite(b.data, 1, b.len, stderr);
     buf_done(&b);
+    static const struct {
+        const char *code;
+        int status;
+    } special[] = {{"journal", EXIT_JOURNAL}, {"plan-stale", EXIT_MOVED}, {"plan-used", EXIT_REFUSED}};
     for (const struct diag *d = c->err->first; d; d = d->next)
-        if (d->severity == SEV_ERROR && !strcmp(d->code, "journal"))
-            return EXIT_JOURNAL;
+        for (size_t i = 0; i < sizeof special / sizeof *special; i++)
+            if (d->severity == SEV_ERROR && !strcmp(d->code, special[i].code))
+                return special[i].status;
     return c->err->nerrors ? EXIT_INVALID : EXIT_DONE;
 }
 
@@ -31,8 +36,9 @@ static bool load_site(struct ctx *c) {
         path = getenv("QUORATE_SITE");
     if (!path && access("site.yaml", F_OK) == 0)
         path = "site.yaml";
-    if (path)
-        return site_load(c->arena, path, engines_check_url, &c->site, c->err);
+    if (path && !site_load(c->arena, path, engines_check_url, &c->site, c->err))
+        return false;
+    c->site_text = c->site ? c->site->src : NULL;
     return true;
 }
 

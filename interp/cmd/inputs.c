@@ -14,13 +14,20 @@ static bool read_yaml(struct ctx *c, const char *path, const struct val **ret) {
     return file_read(c->arena, path, NULL, max_input, &src, c->err) && yaml_parse(c->arena, src, NULL, ret, c->err);
 }
 
-static void take_map(struct ctx *c, struct val *given, const struct val *from) {
-    for (size_t i = 0; i < val_len(from) && from->kind == VAL_MAP; i++)
-        val_map_set_marked(c->arena, given, from->map.pairs[i].key, from->map.pairs[i].mark, from->map.pairs[i].val);
+/* Inputs that were found, and where each was: "site", "inputs:FILE", "argument", "argument:FILE", or a word of the input's own `from`. */
+struct found {
+    struct val *given, *where;
+};
+
+static void take_map(struct ctx *c, const struct found *f, const struct val *from, const char *where) {
+    for (size_t i = 0; i < val_len(from) && from->kind == VAL_MAP; i++) {
+        val_map_set_marked(c->arena, f->given, from->map.pairs[i].key, from->map.pairs[i].mark, from->map.pairs[i].val);
+        val_map_set(c->arena, f->where, from->map.pairs[i].key, val_str(c->arena, where));
+    }
 }
 
 /* NAME=VALUE; the mark points into the word, so that errors can quote it. */
-static bool take_word(struct ctx *c, struct val *given, const char *word) {
+static bool take_word(struct ctx *c, const struct found *f, const char *word) {
     const char *eq = strchr(word, '=');
     const struct source *src = source_new(c->arena, "--input", word, strlen(word));
     if (!eq || eq == word) {
@@ -38,49 +45,149 @@ static bool take_word(struct ctx *c, struct val *given, const char *word) {
         text->mark = mark_at(src, (size_t)(eq + 1 - word), strlen(eq + 1) ? strlen(eq + 1) : 1);
         v = text;
     }
-    val_map_set_marked(c->arena, given, name, mark_at(src, 0, strlen(name)), v);
+    val_map_set_marked(c->arena, f->given, name, mark_at(src, 0, strlen(name)), v);
+    val_map_set(c->arena, f->where, name, eq[1] == '@' ? val_printf(c->arena, "argument:%s", eq + 2) : val_str(c->arena, "argument"));
     return true;
 }
 
-/* The first source of `from` that has the value. *ret stays NULL if none has. */
-static bool take_from(struct ctx *c, const struct input *in, const struct val **ret) {
+/* The value of one source of `from`; *ret stays NULL if it has none. */
+static bool take_source(struct ctx *c, const struct input *in, const char *from, const struct val **ret) {
+    const struct val *v = NULL;
+    if (!strncmp(from, "env:", 4)) {
+        const char *s = getenv(from + 4);
+        v = s ? val_str(c->arena, s) : NULL;
+    } else if (!strncmp(from, "file:", 5)) {
+        const char *path = path_join(c->arena, c->site ? c->site->dir : ".", from + 5);
+        const struct source *src;
+        struct err *quiet = err_new(c->arena);
+        if (!strcmp(in->type, "secret")) {
+            if (file_read(c->arena, path, NULL, max_input, &src, quiet)) {
+                size_t n = src->len;
+                while (n && (src->text[n - 1] == '\n' || src->text[n - 1] == '\r'))
+                    n--;
+                v = val_strn(c->arena, src->text, n);
+            }
+        } else if (!read_yaml(c, path, &v)) {
+            return false;
+        }
+    } else if (!strcmp(from, "prompt")) {
+        const char *s = asker_secret(c->arena, in->name);
+        v = s ? val_str(c->arena, s) : NULL;
+    }
+    if (v)
+        *ret = strcmp(in->type, "secret") ? v : val_secret(c->arena, v);
+    return true;
+}
+
+/* The first source of `from` that has the value. */
+static bool take_from(struct ctx *c, const struct input *in, const struct found *f) {
     for (size_t i = 0; i < val_len(in->from); i++) {
         const char *from = val_cstr(val_at(in->from, i));
         const struct val *v = NULL;
-        if (!strncmp(from, "env:", 4)) {
-            const char *s = getenv(from + 4);
-            v = s ? val_str(c->arena, s) : NULL;
-        } else if (!strncmp(from, "file:", 5)) {
-            const char *path = path_join(c->arena, c->site ? c->site->dir : ".", from + 5);
-            const struct source *src;
-            struct err *quiet = err_new(c->arena);
-            if (!strcmp(in->type, "secret")) {
-                if (file_read(c->arena, path, NULL, max_input, &src, quiet)) {
-                    size_t n = src->len;
-                    while (n && (src->text[n - 1] == '\n' || src->text[n - 1] == '\r'))
-                        n--;
-                    v = val_strn(c->arena, src->text, n);
-                }
-            } else if (!read_yaml(c, path, &v)) {
-                return false;
-            }
-        } else if (!strcmp(from, "prompt")) {
-            const char *s = asker_secret(c->arena, in->name);
-            v = s ? val_str(c->arena, s) : NULL;
-        }
-        if (v) {
-            *ret = strcmp(in->type, "secret") ? v : val_secret(c->arena, v);
-            return true;
-        }
+        if (!take_source(c, in, from, &v))
+            return false;
+        if (!v)
+            continue;
+        val_map_set(c->arena, f->given, in->name, v);
+        val_map_set(c->arena, f->where, in->name, val_str(c->arena, from));
+        return true;
     }
     return true;
 }
 
-bool inputs_given(struct ctx *c, const struct runbook *rb, const struct val **ret) {
+static const struct input *input_named(const struct runbook *rb, const char *name) {
+    for (size_t i = 0; i < rb->ninputs; i++)
+        if (!strcmp(rb->inputs[i].name, name))
+            return &rb->inputs[i];
+    return NULL;
+}
+
+/* ---- saved plans: values, and for secrets only where they are ---- */
+
+/* Where a secret can be found again. A word of the command line, or what came through a pipe, is gone. */
+static bool can_be_found_again(struct ctx *c, const char *name, const char *where) {
+    if (strcmp(where, "argument") && strcmp(where, "argument:-") && strcmp(where, "inputs:-"))
+        return true;
+    struct diag *d = err_add(c->err, mark_none(), "secret-literal", "the input '%s' is a secret, and a saved plan never holds the value of one", name);
+    diag_hint(c->err, d, "let the plan refer to it: --input %s=@FILE, or a source that the runbook names under 'from'", name);
+    return false;
+}
+
+static bool inputs_document(struct ctx *c, const struct runbook *rb, const struct found *f) {
+    struct val *doc = val_map_new(c->arena);
+    for (size_t i = 0; i < val_len(f->given); i++) {
+        const struct val_pair *p = &f->given->map.pairs[i];
+        const struct input *in = input_named(rb, p->key);
+        const char *where = val_get_str(f->where, p->key, "?");
+        struct val *one = val_map_new(c->arena);
+        if (in && input_is_secret(in) && !can_be_found_again(c, p->key, where))
+            return false;
+        if (!in || !input_is_secret(in))
+            val_map_set(c->arena, one, "value", p->val);
+        val_map_set(c->arena, one, "from", val_str(c->arena, where));
+        val_map_set(c->arena, doc, p->key, one);
+    }
+    c->inputs_doc = doc;
+    return true;
+}
+
+static bool is_source_of(const struct input *in, const char *from) {
+    for (size_t i = 0; i < val_len(in->from); i++)
+        if (!strcmp(val_cstr(val_at(in->from, i)), from))
+            return true;
+    return false;
+}
+
+static bool secret_again(struct ctx *c, const struct runbook *rb, const struct input *in, const char *from, const struct val **ret) {
+    const struct val *v = NULL;
+    bool ok = true;
+    if (!strcmp(from, "site")) {
+        v = val_get(val_get(c->site ? c->site->inputs : NULL, rb->name), in->name);
+    } else if (!strncmp(from, "inputs:", 7) && strcmp(from, "inputs:-")) {
+        ok = read_yaml(c, from + 7, &v);
+        v = ok ? val_get(v, in->name) : NULL;
+    } else if (!strncmp(from, "argument:", 9) && strcmp(from, "argument:-")) {
+        ok = read_yaml(c, from + 9, &v);
+    } else if (is_source_of(in, from)) {
+        ok = take_source(c, in, from, &v);
+    }
+    if (ok && !v)
+        err_add(c->err, mark_none(), "missing-input", "the secret '%s' came from '%s' when the plan was made, and is not there now", in->name, from);
+    if (v)
+        *ret = val_secret(c->arena, v);
+    return v != NULL;
+}
+
+bool inputs_saved(struct ctx *c, const struct runbook *rb, const struct val **ret) {
+    const struct val *doc = c->saved->inputs;
     struct val *given = val_map_new(c->arena);
     bool ok = true;
+    for (size_t i = 0; i < val_len(doc); i++) {
+        const struct val_pair *p = &doc->map.pairs[i];
+        const struct input *in = input_named(rb, p->key);
+        const struct val *v = val_get(p->val, "value");
+        const bool secret = in && input_is_secret(in);
+        if (secret && v) {
+            err_add(c->err, mark_none(), "secret-literal", "the plan holds a value for the secret '%s'", p->key);
+            v = NULL;
+            ok = false;
+        } else if (secret) {
+            ok &= secret_again(c, rb, in, val_get_str(p->val, "from", ""), &v);
+        }
+        if (v)
+            val_map_set(c->arena, given, p->key, v);
+    }
+    *ret = given;
+    return ok;
+}
+
+/* ---- what was given ---- */
+
+bool inputs_given(struct ctx *c, const struct runbook *rb, const struct val **ret) {
+    const struct found f = {.given = val_map_new(c->arena), .where = val_map_new(c->arena)};
+    bool ok = true;
     if (c->site)
-        take_map(c, given, val_get(c->site->inputs, rb->name));
+        take_map(c, &f, val_get(c->site->inputs, rb->name), "site");
     if (c->opt.inputs_file) {
         const struct val *v;
         if (!read_yaml(c, c->opt.inputs_file, &v))
@@ -89,19 +196,13 @@ bool inputs_given(struct ctx *c, const struct runbook *rb, const struct val **re
             err_add(c->err, v->mark, "wrong-type", "inputs are a map from names to values, and this is %s", val_kind_name(v->kind));
             return false;
         }
-        take_map(c, given, v);
+        take_map(c, &f, v, arena_printf(c->arena, "inputs:%s", c->opt.inputs_file));
     }
     for (size_t i = 0; i < c->opt.inputs.n; i++)
-        ok &= take_word(c, given, c->opt.inputs.items[i]);
-    for (size_t i = 0; ok && i < rb->ninputs; i++) {
-        const struct input *in = &rb->inputs[i];
-        const struct val *v = NULL;
-        if (val_get(given, in->name) || !in->from)
-            continue;
-        ok = take_from(c, in, &v);
-        if (v)
-            val_map_set(c->arena, given, in->name, v);
-    }
-    *ret = given;
-    return ok;
+        ok &= take_word(c, &f, c->opt.inputs.items[i]);
+    for (size_t i = 0; ok && i < rb->ninputs; i++)
+        if (rb->inputs[i].from && !val_get(f.given, rb->inputs[i].name))
+            ok = take_from(c, &rb->inputs[i], &f);
+    *ret = f.given;
+    return ok && (!c->opt.out || inputs_document(c, rb, &f));
 }

@@ -8,9 +8,10 @@ enum { LANGUAGE = OPT_SITE | OPT_LIBRARY, BINDING = LANGUAGE | OPT_INPUT | OPT_A
 
 const struct command_info command_infos[] = {
     {"check", "RUNBOOK...", "Read runbooks and check everything that needs no cluster.", LANGUAGE, 1, -1, cmd_check},
-    {"plan", "RUNBOOK", "Probe the cluster and show what a run would do, and how that is known. Changes nothing.", BINDING, 1, 1, cmd_plan},
-    {"run", "RUNBOOK", "Plan, and then carry it out.", BINDING | OPT_YES | OPT_STORE | OPT_PARALLEL, 1, 1, cmd_run},
-    {"rehearse", "RUNBOOK --world FILE", "The same on the world of a file, in virtual time.", BINDING | OPT_YES | OPT_PARALLEL | OPT_SEED | OPT_INJECT, 1, 1,
+    {"plan", "RUNBOOK", "Probe the cluster and show what a run would do, and how that is known. Changes nothing.", BINDING | OPT_SAVE, 1, 1, cmd_plan},
+    {"run", "RUNBOOK|PLAN", "Plan, and then carry it out; or carry out a saved plan, if a plan made now is still the same.",
+     BINDING | OPT_YES | OPT_STORE | OPT_PARALLEL, 1, 1, cmd_run},
+    {"rehearse", "RUNBOOK|PLAN --world FILE", "The same on the world of a file, in virtual time.", BINDING | OPT_YES | OPT_PARALLEL | OPT_SEED | OPT_INJECT, 1, 1,
      cmd_rehearse},
     {"runs", "", "List the runs of the journal, newest first.", OPT_SITE | OPT_STORE | OPT_OUTPUT, 0, 0, cmd_runs},
     {"show", "RUN", "Tell what happened in a run ('last' for the newest).", LANGUAGE | OPT_STORE | OPT_OUTPUT | OPT_VERBOSE, 1, 1, cmd_show},
@@ -48,6 +49,8 @@ static const struct option_info {
     {"fail", 0, "STEP[#N][:HOW]", OPT_INJECT, KIND_WORDS, offsetof(struct options, fail),
      "let a step (at its Nth attempt) end so: failed, lost, lost-before or as its action declares; a wait: timeout, holds"},
     {"event", 0, "STEP:EVENT[=CHOICE]", OPT_INJECT, KIND_WORDS, offsetof(struct options, event), "let something happen to the cluster when a step begins"},
+    {"out", 'O', "FILE", OPT_SAVE, KIND_TEXT, offsetof(struct options, out), "save the plan, for quorate run FILE"},
+    {"detailed-exitcode", 0, NULL, OPT_SAVE, KIND_FLAG, offsetof(struct options, detailed), "exit with 10 if the plan changes anything"},
     {"output", 'o', "text|json", OPT_OUTPUT, KIND_TEXT, offsetof(struct options, output), "text (default), or JSON Lines"},
     {"verbose", 'v', NULL, OPT_VERBOSE, KIND_FLAG, offsetof(struct options, verbose), "more"},
     {"color", 0, "WHEN", 0, KIND_TEXT, offsetof(struct options, color), "auto (default), always or never"},
@@ -81,7 +84,7 @@ static void print_help(FILE *out, const struct command_info *cmd) {
     fputs("\nquorate COMMAND --help tells the options of a command; quorate --version the version.\n\n"
           "exit status: 0 done, 1 a step failed, 2 usage, 3 the runbook, site or input is invalid, 4 refused by a precondition or a rule,\n"
           "  5 an approval or attestation is missing or denied, 6 the world moved, 7 the outcome of a step is unknown,\n"
-          "  9 the journal or the machine failed, 11 every step ended well but a postcondition does not hold, 130 interrupted\n",
+          "  9 the journal or the machine failed, 10 the plan changes something (with --detailed-exitcode),\n  11 every step ended well but a postcondition does not hold, 130 interrupted\n",
           out);
 }
 

@@ -6,9 +6,23 @@
 
 #include <string.h>
 
+static bool save(struct ctx *c, const struct prepared *p, bool refused) {
+    const char *id, *out = c->opt.out;
+    fflush(stdout);
+    if (refused) {
+        fprintf(stderr, "quorate: %s was not written: a plan that is refused cannot be carried out\n", out);
+        return true;
+    }
+    if (!saved_write(c, p, &id))
+        return false;
+    fprintf(stderr, "quorate: the plan %s is saved; to carry it out: quorate %s %s%s%s\n", id, c->world ? "rehearse" : "run", out,
+            c->world ? " --world " : "", c->world ? c->opt.world : "");
+    return true;
+}
+
 int cmd_plan(struct ctx *c) {
     struct prepared p;
-    if (!ctx_language(c) || !ctx_world(c, false) || !prepare(c, c->argv[0], &p)) {
+    if (!saved_writable(c) || !ctx_language(c) || !ctx_world(c, false) || !prepare(c, c->argv[0], &p)) {
         const int status = ctx_report(c);
         return status ? status : EXIT_INVALID;
     }
@@ -23,7 +37,9 @@ int cmd_plan(struct ctx *c) {
     }
     fwrite(b.data, 1, b.len, stdout);
     buf_done(&b);
-    const int status = plan_refusal(c->arena, p.plan) ? EXIT_REFUSED : EXIT_DONE;
+    int status = plan_refusal(c->arena, p.plan) ? EXIT_REFUSED : c->opt.detailed && p.plan->changes ? EXIT_CHANGES : EXIT_DONE;
+    if (c->opt.out && !save(c, &p, status == EXIT_REFUSED))
+        status = ctx_report(c);
     prepared_free(&p);
     return status;
 }

@@ -77,6 +77,7 @@ const char *plan_refusal(struct arena *a, const struct plan *p) {
 
 bool prepare(struct ctx *c, const char *name, struct prepared *ret) {
     struct prepare_spec spec = {.ld = &c->loader, .runner = c->runner, .site = c->site_val, .run = c->run_val};
-    return explore_options(c, &spec.limits, &spec.accepted) && runbook_load(&c->loader, name, mark_none(), &spec.rb, c->err) && can_carry_out(c, spec.rb) && inputs_given(c, spec.rb, &spec.given) &&
-           prepare_on(c->arena, &spec, ret, c->err);
+    return explore_options(c, &spec.limits, &spec.accepted) &&
+           saved_sources(c, runbook_load(&c->loader, name, mark_none(), &spec.rb, c->err) ? spec.rb : NULL) && can_carry_out(c, spec.rb) &&
+           (c->saved ? inputs_saved : inputs_given)(c, spec.rb, &spec.given) && prepare_on(c->arena, &spec, ret, c->err);
 }

@@ -88,8 +88,11 @@ static int execute(struct ctx *c, const struct prepared *p) {
     c->task_world.run = run;
     const struct exec_spec spec = {.ld = &c->loader, .loop = c->loop, .store = store, .runner = c->runner,
                                    .asker = asker_new(c->arena, c->loop, c->opt.yes), .screens = screens, .run_id = id, .plan = p->plan,
-                                   .state = p->state, .site = c->site_val, .run = run, .about = about(c), .parallel = parallel};
-    const int status = exec_run(c->arena, &spec, c->err);
+                                   .state = p->state, .site = c->site_val, .run = run, .about = about(c), .parallel = parallel,
+                                   .plan_id = c->saved ? c->saved->id : NULL, .plan_digest = c->saved_digest};
+    int status = exec_run(c->arena, &spec, c->err);
+    if (status == EXIT_JOURNAL && c->err->first && !strcmp(c->err->first->code, "plan-used")) /* by another process, since saved_usable */
+        status = EXIT_REFUSED;
     store->ops->close(store);
     return status;
 }
@@ -117,7 +120,7 @@ static bool inject(struct ctx *c, const struct prepared *p, struct injections **
 static int plan_and_execute(struct ctx *c) {
     struct prepared p;
     struct injections *injections;
-    if (!ctx_language(c) || !ctx_world(c, true) || !prepare(c, c->argv[0], &p)) {
+    if ((saved_named(c->argv[0]) && !saved_load(c)) || !ctx_language(c) || !saved_usable(c) || !ctx_world(c, true) || !prepare(c, c->argv[0], &p)) {
         const int status = ctx_report(c);
         return status ? status : EXIT_INVALID;
     }
@@ -125,7 +128,9 @@ static int plan_and_execute(struct ctx *c) {
         prepared_free(&p);
         return ctx_report(c);
     }
-    int status = refusal(c->arena, p.plan);
+    int status = saved_moved(c, &p);
+    if (!status)
+        status = refusal(c->arena, p.plan);
     if (!status) {
         status = execute(c, &p);
         if (!inject_judge(injections, c->err))

@@ -184,18 +184,26 @@ bool library_of_kind(struct library *lib, enum def_kind kind, const struct def *
     return err->nerrors == before;
 }
 
-void library_digest(const struct library *lib, char ret[65]) {
-    const char **files = arena_array(lib->arena, const char *, map_count(lib->loaded));
+const struct val *library_files(const struct library *lib, struct arena *a) {
+    const char **files = arena_array(a, const char *, map_count(lib->loaded) + 1);
     size_t n = 0;
     for (struct map_iter it = map_iter(lib->loaded); map_next(&it);)
         files[n++] = it.key;
     if (n)
         qsort(files, n, sizeof *files, by_name);
+    struct val *m = val_map_new(a);
+    for (size_t i = 0; i < n; i++)
+        val_map_set(a, m, files[i], val_str(a, map_get(lib->loaded, files[i])));
+    return m;
+}
+
+void library_digest(const struct library *lib, char ret[65]) {
+    const struct val *files = library_files(lib, lib->arena);
     struct sha256 s;
     sha256_init(&s);
-    for (size_t i = 0; i < n; i++) {
-        const char *digest = map_get(lib->loaded, files[i]);
-        sha256_add(&s, files[i], strlen(files[i]) + 1);
+    for (size_t i = 0; i < val_len(files); i++) {
+        const char *file = files->map.pairs[i].key, *digest = val_cstr(files->map.pairs[i].val);
+        sha256_add(&s, file, strlen(file) + 1);
         sha256_add(&s, digest, strlen(digest) + 1);
     }
     sha256_end(&s, ret);

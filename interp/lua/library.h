@@ -63,6 +63,8 @@ size_t library_names(const struct library *lib, const char *family, const char *
 bool library_is_family(const struct library *lib, const char *name);
 /* Digest over all files that have been loaded so far and their names (64 hex digits and NUL). */
 void library_digest(const struct library *lib, char ret[65]);
+/* The same, one by one: file → digest, sorted by name. */
+const struct val *library_files(const struct library *lib, struct arena *a);
 const char *def_kind_name(enum def_kind k);
 /* What a definition of that kind may declare, functions included, with help texts: one table for checking and for `quorate doc`. */
 const struct field *def_fields(enum def_kind k);

@@ -28,8 +28,6 @@ void name_check(struct loading *ld, struct mark at, const char *name, const char
 /* ---- input.c ---- */
 /* Whether a value fits as it stands, without taking text for something else: an action would get the text. */
 bool input_fits(struct arena *a, const struct input *in, const struct site *site, const struct val *v, struct err *err);
-/* It is one, or a list of some. */
-bool input_is_secret(const struct input *in);
 /* "10GiB" → bytes; false if s is not a size. */
 bool input_bytes(const char *s, int64_t *ret);
 

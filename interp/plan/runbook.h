@@ -143,6 +143,8 @@ const char *runbook_not_yet(const struct runbook *rb, const struct step **ret);
 /* Whether a value fits an input: type, enum, pattern, min, max, items. Text from the command line is converted: "3" for an integer, "a,b" for a list. Errors at `at`. */
 bool input_convert(struct arena *a, const struct input *in, const struct site *site, const struct val *given, struct mark at,
                    const struct val **ret, struct err *err);
+/* It is a secret, or a list of some. */
+bool input_is_secret(const struct input *in);
 const struct part *runbook_part(const struct runbook *rb, const char *name);
 /* The parts of the state that a reference reads through a capability (swarm.quorum, with or without a call): a list of names, or NULL. */
 const struct val *capability_needs(struct loader *ld, const struct expr_ref *r);
