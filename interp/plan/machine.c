@@ -28,6 +28,11 @@ bool machine_next(struct machine *m) {
     return false;
 }
 
+/* A failure that the step lets pass leaves nobody stranded. */
+enum x_end machine_end(const struct step *st, enum x_end end) {
+    return end == X_FAILED && st->continue_on_failure ? X_OK : end;
+}
+
 void machine_note(struct machine *m, const char *step, const char *how, const char *outcome, enum x_end end) {
     if (m->nnotes < max_notes)
         m->notes[m->nnotes++] = (struct note){.step = step, .how = how, .outcome = outcome, .end = end, .after = m->at};

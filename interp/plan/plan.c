@@ -226,11 +226,18 @@ static bool state_val(struct arena *a, const struct model *m, const struct runbo
 }
 
 static void count_acts(struct plan *p) {
+    const struct plan_line *last = NULL;
     for (size_t i = 0; i < p->nlines; i++) {
-        const struct plan_line *l = &p->lines[i];
+        struct plan_line *l = &p->lines[i];
         bool act = l->step->kind == STEP_ACTION || l->step->kind == STEP_COMMAND;
         if (!act || (l->will != WILL_RUN && l->will != WILL_MAYBE))
             continue;
+        l->no_return = l->destroys != NULL;
+        if (l->no_return && !p->no_return) {
+            p->no_return = true;
+            p->exit = last;
+        }
+        last = l;
         p->acts++;
         p->changes++;
         p->modelled += l->step->neffects || (l->step->def && l->step->def->fn[FN_EFFECT]);

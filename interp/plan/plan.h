@@ -43,6 +43,7 @@ struct plan_line {
     const char *approve;      /* the question that will be asked, or NULL */
     const struct val *attests; /* {member: why}, or NULL */
     size_t items;             /* WILL_EACH */
+    bool no_return;           /* what it destroys does not come back */
 };
 
 struct plan_check {
@@ -65,6 +66,8 @@ struct plan {
     size_t nlines;
     const struct val *attests;         /* all members that need an attestation: {member: why} */
     size_t changes;                    /* lines that will change something */
+    const struct plan_line *exit;      /* the last act before the first point of no return; NULL: there is none, or nothing is done before it */
+    bool no_return;                    /* there is such a point */
     size_t modelled, acts;             /* acts whose effect is modelled, all acts: the fidelity of the plan */
     const struct explored *explored;   /* NULL: refused before, or not asked for */
 };

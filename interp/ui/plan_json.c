@@ -35,6 +35,8 @@ static const struct val *line_val(struct arena *a, const struct plan_line *l) {
         val_map_set(a, m, "with", l->with);
     if (val_len(l->attests))
         val_map_set(a, m, "attests", l->attests);
+    if (l->no_return)
+        val_map_set(a, m, "no_return", val_bool(a, true));
     if (l->will == WILL_EACH)
         val_map_set(a, m, "items", val_int(a, (int64_t)l->items));
     return m;
@@ -59,6 +61,9 @@ const struct val *plan_val(struct arena *a, const struct plan *p, const struct s
         val_map_set(a, m, "attests", p->attests ? p->attests : val_map_new(a));
         val_map_set(a, m, "changes", val_int(a, (int64_t)p->changes));
         val_map_set(a, m, "modelled", val_int(a, (int64_t)p->modelled));
+        val_map_set(a, m, "fidelity", p->acts ? val_double(a, (double)p->modelled / (double)p->acts) : val_null());
+        if (p->no_return)
+            put(a, m, "last_safe_exit", p->exit ? p->exit->path : "");
         val_map_set(a, m, "after", p->after);
         if (p->explored)
             val_map_set(a, m, "explored", plan_explored_val(a, p->explored));

@@ -79,7 +79,23 @@ static void below(struct buf *out, struct style s, unsigned depth, enum look loo
     buf_addc(out, '\n');
 }
 
-static void print_line(const struct plan_line *l, struct style s, bool verbose, struct buf *out) {
+/* exit: of the whole plan, told at the first point of no return. */
+static void print_no_return(const struct plan *p, const struct plan_line *l, struct style s, struct buf *out) {
+    for (const struct plan_line *before = p->lines; before < l; before++)
+        if (before->no_return) {
+            below(out, s, l->depth, LOOK_BAD, "point of no return", "");
+            return;
+        }
+    struct buf b = BUF_INIT;
+    if (p->exit)
+        buf_printf(&b, "; the last safe exit is after '%s'", p->exit->path);
+    else
+        buf_adds(&b, "; up to here nothing is changed, so stopping before it is safe");
+    below(out, s, l->depth, LOOK_BAD, "point of no return", b.data);
+    buf_done(&b);
+}
+
+static void print_line(const struct plan *p, const struct plan_line *l, struct style s, bool verbose, struct buf *out) {
     buf_adds(out, "  ");
     style_add(out, s, known_look(l->known), known_name(l->known), known_width);
     style_add(out, s, l->destroys ? LOOK_BAD : wills[l->will].look, wills[l->will].word, 9);
@@ -97,6 +113,8 @@ static void print_line(const struct plan_line *l, struct style s, bool verbose, 
     buf_addc(out, '\n');
     if (l->destroys)
         below(out, s, l->depth, LOOK_BAD, "destroys ", l->destroys);
+    if (l->no_return)
+        print_no_return(p, l, s, out);
     if (l->approve)
         below(out, s, l->depth, LOOK_WARN, "asks: ", l->approve);
     for (size_t i = 0; i < val_len(l->attests); i++) {
@@ -153,11 +171,14 @@ void plan_print_text(const struct plan *p, const struct site *site, struct style
     }
     heading(out, s, "Steps");
     for (size_t i = 0; i < p->nlines; i++)
-        print_line(&p->lines[i], s, verbose, out);
+        print_line(p, &p->lines[i], s, verbose, out);
     print_checks(p->post, p->npost, "Afterwards", s, out);
     if (p->explored)
         plan_explored_print(p->explored, s, verbose, out);
-    buf_printf(out, "\n%zu act(s) would change something; the effect of %zu of them is modelled.\n", p->changes, p->modelled);
+    buf_printf(out, "\n%zu act(s) would change something", p->changes);
+    if (p->acts)
+        buf_printf(out, "; fidelity %zu %%: the effect of %zu of them is modelled", 100 * p->modelled / p->acts, p->modelled);
+    buf_adds(out, ".\n");
     print_attests(p, s, out);
     if (p->explored && !p->explored->safe) {
         style_add(out, s, LOOK_BAD, "Refused:", 0);
