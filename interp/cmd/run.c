@@ -38,8 +38,11 @@ static bool parallel_of(struct ctx *c, int *ret) {
 }
 
 /* Why the plan cannot be run at all: 0 if it can. Told on standard error; nothing was changed. */
-static int refusal(struct arena *a, const struct plan *p) {
-    const char *why = plan_refusal(a, p);
+static int refusal(struct ctx *c, const struct plan *p) {
+    const char *why = plan_refusal(c->arena, p);
+    const struct def *planned = c->runner->real ? runbook_planned_only(p->rb) : NULL;
+    if (!why && planned)
+        why = arena_printf(c->arena, "%s cannot act yet; it can be planned and rehearsed", planned->name);
     if (why) {
         struct buf b = BUF_INIT;
         buf_adds(&b, "quorate: refused, nothing was changed: ");
@@ -86,9 +89,13 @@ static int execute(struct ctx *c, const struct prepared *p) {
         screens[0] = screen_plain(c->arena, stdout, c->style, c->opt.verbose);
     const struct val *run = val_map_with(c->arena, c->run_val, "id", val_str(c->arena, id));
     c->task_world.run = run;
+    struct explore_limits limits;
+    const char *const *accepted;
+    if (!explore_options(c, &limits, &accepted))
+        return EXIT_USAGE;
     const struct exec_spec spec = {.ld = &c->loader, .loop = c->loop, .store = store, .runner = c->runner,
                                    .asker = asker_new(c->arena, c->loop, c->opt.yes), .screens = screens, .run_id = id, .plan = p->plan,
-                                   .state = p->state, .site = c->site_val, .run = run, .about = about(c), .parallel = parallel,
+                                   .state = p->state, .site = c->site_val, .run = run, .about = about(c), .parallel = parallel, .limits = limits, .accepted = accepted,
                                    .plan_id = c->saved ? c->saved->id : NULL, .plan_digest = c->saved_digest};
     int status = exec_run(c->arena, &spec, c->err);
     if (status == EXIT_JOURNAL && c->err->first && !strcmp(c->err->first->code, "plan-used")) /* by another process, since saved_usable */
@@ -130,7 +137,7 @@ static int plan_and_execute(struct ctx *c) {
     }
     int status = saved_moved(c, &p);
     if (!status)
-        status = refusal(c->arena, p.plan);
+        status = refusal(c, p.plan);
     if (!status) {
         status = execute(c, &p);
         if (!inject_judge(injections, c->err))

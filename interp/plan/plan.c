@@ -255,7 +255,7 @@ bool plan_make(struct arena *a, const struct plan_spec *spec, const struct plan 
     for (size_t i = 0; ok && i < p->npre; i++)
         p->refused |= !p->pre[i].held;
     if (ok && !p->refused) {
-        ok = walk_runbook(w, rb, spec->bind, err) && state_val(a, state, rb, &p->after, err) &&
+        ok = walk_runbook(w, rb, spec->bind, spec->path ? spec->path : "", err) && state_val(a, state, rb, &p->after, err) &&
              plan_checks(a, spec->ld, rb, true, &sc, KNOWN_PREDICTED, &p->post, &p->npost, err);
         for (size_t i = 0; ok && i < p->npost; i++)
             p->post[i].known = walk_known(w, &rb->post[i], spec->bind);

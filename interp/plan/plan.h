@@ -44,6 +44,7 @@ struct plan_line {
     const struct val *attests; /* {member: why}, or NULL */
     size_t items;             /* WILL_EACH */
     bool no_return;           /* what it destroys does not come back */
+    bool arrival;             /* a runbook that is planned when the run comes to it */
 };
 
 struct plan_check {
@@ -78,6 +79,7 @@ struct plan_spec {
     const struct runbook *rb;
     const struct model *state;   /* observed; not changed */
     const struct val *site, *run; /* run.attested: list of names */
+    const char *path;            /* of the step that the runbook is the work of; NULL: none */
 };
 
 /* false only if an expression or an effect raised an error; a refusal is a plan. A precondition that reads an unobserved fact counts as

@@ -339,6 +339,18 @@ const char *runbook_not_yet(const struct runbook *rb, const struct step **ret) {
     return NULL;
 }
 
+const struct def *runbook_planned_only(const struct runbook *rb) {
+    for (size_t i = 0; i < rb->nall; i++) {
+        const struct step *st = rb->all[i];
+        if (st->kind == STEP_ACTION && val_get_bool(st->def->decl, "planned", false))
+            return st->def;
+        const struct def *below = st->sub ? runbook_planned_only(st->sub) : NULL;
+        if (below)
+            return below;
+    }
+    return NULL;
+}
+
 const struct val *capability_needs(struct loader *ld, const struct expr_ref *r) {
     if (r->n < 2 || !library_is_family(ld->lib, r->names[0]))
         return NULL;

@@ -140,6 +140,8 @@ bool runbook_load(struct loader *ld, const char *name, struct mark at, const str
 size_t runbook_names(struct loader *ld, const char *const **ret);
 /* The first step form in it (or below it) that check reads but nothing carries out yet, or NULL: "first_of" */
 const char *runbook_not_yet(const struct runbook *rb, const struct step **ret);
+/* The first action in it (or below it) that can only be planned and rehearsed, or NULL. */
+const struct def *runbook_planned_only(const struct runbook *rb);
 /* Whether a value fits an input: type, enum, pattern, min, max, items. Text from the command line is converted: "3" for an integer, "a,b" for a list. Errors at `at`. */
 bool input_convert(struct arena *a, const struct input *in, const struct site *site, const struct val *given, struct mark at,
                    const struct val **ret, struct err *err);

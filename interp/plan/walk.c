@@ -234,8 +234,8 @@ static struct result walk_step(struct walk *w, struct frame *f, const struct ste
     return walk_items(w, f, st, path, known, list, err);
 }
 
-bool walk_runbook(struct walk *w, const struct runbook *rb, const struct bind *bind, struct err *err) {
-    struct frame f = {.results = map_new(w->arena), .inputs = bind_inputs(bind), .bind = bind, .path = ""};
+bool walk_runbook(struct walk *w, const struct runbook *rb, const struct bind *bind, const char *path, struct err *err) {
+    struct frame f = {.results = map_new(w->arena), .inputs = bind_inputs(bind), .bind = bind, .path = path};
     bool failed;
     return walk_list(w, &f, rb->root->children, rb->root->nchildren, &failed, err);
 }

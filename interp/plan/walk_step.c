@@ -128,6 +128,7 @@ static struct result on_arrival(struct walk *w, const struct item *it, const str
     l->title = step_title(w->arena, w->ld, it->st, &sc, with);
     l->why = arena_printf(w->arena, "planned on arrival: %s", why);
     l->with = with;
+    l->arrival = true;
     for (size_t i = 0; i < it->st->sub->nparts; i++)
         part_taint(w, it->st->sub->parts[i].name, KNOWN_UNKNOWN);
     return (struct result){.val = result_unknown(w, it->path), .known = KNOWN_UNKNOWN};

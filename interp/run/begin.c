@@ -51,6 +51,7 @@ static void bind_on(struct live *l) {
     }
     struct val *d = fields(x);
     val_map_set(x->scratch, d, "inputs", bind_inputs(l->bind));
+    l->bound = l->bind;
     l->bind = NULL;
     emit(x, EV_BOUND, l->item->path, 0, d);
 }
@@ -85,6 +86,8 @@ static void begin_runbook(struct live *l) {
             end_item(l, OUT_REFUSED, NULL, pre[i].message, "precondition");
             return;
         }
+    if (!arrive(l))
+        return;
     struct val *d = fields(x);
     struct scope outer = scope_from(x, it, false);
     field_str(x, d, "title", step_title(x->scratch, x->spec->ld, st, &outer, with));

@@ -10,6 +10,7 @@ const struct event_info event_infos[EV_COUNT] = {
                         {{"run", "its id"}, {"runbook", "name"}, {"version", "of the runbook"}, {"file", "where its text was read"}, {"digest", "SHA-256 of the runbook's text"},
                          {"library", "digest of the library files in use"}, {"site", "name"}, {"inputs", "as bound; secrets as ***"},
                          {"attested", "members of whom a person said that they cannot come back with their old state"},
+                         {"accepted", "risks that were accepted by name: {rule: what can be broken and how}"},
                          {"plan", "id and SHA-256 of the saved plan that is carried out; absent without one"},
                          {"about", "host, user, process, program version"}, {"real", "false for a rehearsal"}}},
     [EV_OBSERVED] = {"state.observed", "A part of the state was probed and differs from what was known.",

@@ -1,6 +1,7 @@
 #include "run/turn.h"
 
 #include "base/clock.h"
+#include "plan/explore.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -264,6 +265,16 @@ static void interrupted(void *ud, int signo) {
 
 /* ---- the run ---- */
 
+/* Risks that somebody has accepted by name belong into every report. */
+static const struct val *accepted_risks(struct exec *x) {
+    const struct explored *e = x->spec->plan->explored;
+    struct val *m = fields(x);
+    for (size_t i = 0; e && i < e->nbreaches; i++)
+        if (e->breaches[i].accepted)
+            field_str(x, m, e->breaches[i].rule->name, e->breaches[i].message);
+    return val_len(m) ? m : NULL;
+}
+
 static bool start(struct exec *x) {
     const struct exec_spec *s = x->spec;
     const struct runbook *rb = s->plan->rb;
@@ -283,6 +294,9 @@ static bool start(struct exec *x) {
     const struct val *attested = val_get(s->run, "attested");
     if (attested)
         val_map_set(x->scratch, d, "attested", attested);
+    const struct val *accepted = accepted_risks(x);
+    if (accepted)
+        val_map_set(x->scratch, d, "accepted", accepted);
     if (s->plan_id) {
         struct val *plan = fields(x);
         field_str(x, plan, "id", s->plan_id);
@@ -292,6 +306,11 @@ static bool start(struct exec *x) {
     val_map_set(x->scratch, d, "about", s->about);
     val_map_set(x->scratch, d, "real", val_bool(x->scratch, s->runner->real));
     emit(x, EV_RUN_STARTED, NULL, 0, d);
+    for (size_t i = 0; i < val_len(accepted); i++) {
+        struct val *note = fields(x);
+        field_str(x, note, "text", arena_printf(x->scratch, "accepted risk, %s: %s", accepted->map.pairs[i].key, val_cstr(accepted->map.pairs[i].val)));
+        emit(x, EV_NOTE, NULL, 0, note);
+    }
     for (size_t i = 0; i < rb->nparts; i++) {
         const struct val *v = val_get(s->plan->before, rb->parts[i].name);
         if (!v)

@@ -6,6 +6,7 @@
 #ifndef RUN_EXEC_H
 #define RUN_EXEC_H
 
+#include "plan/explore.h"
 #include "run/run.h"
 #include "run/runner.h"
 #include "store/store.h"
@@ -41,6 +42,8 @@ struct exec_spec {
     const struct val *site, *run; /* what expressions see; run.attested */
     const struct val *about;      /* host, user, version, … for the first record */
     int parallel;                 /* acts at a time in the whole run */
+    struct explore_limits limits; /* of what is planned on arrival */
+    const char *const *accepted;  /* rules that may be broken, ended by NULL; or NULL */
     const char *plan_id, *plan_digest; /* of the saved plan that is carried out, which the store takes once; or NULL */
 };
 

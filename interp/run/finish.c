@@ -45,7 +45,7 @@ static struct verdict of_steps(struct exec *x) {
     static const struct {
         const char *cause;
         int status;
-    } causes[] = {{"approval", 5}, {"precondition", 4}, {"moved", 6}};
+    } causes[] = {{"rule", 4}, {"approval", 5}, {"precondition", 4}, {"moved", 6}};
     const struct run *r = x->run;
     if (r->stopping)
         return (struct verdict){r->unknown ? OUT_UNKNOWN : OUT_FAILED, 130,

@@ -48,7 +48,8 @@ struct live {
     enum outcome outcome;    /* of the attempt so far */
     const struct val *outputs;
     const char *message;
-    struct bind *bind;       /* of a runbook step */
+    struct bind *bind;       /* of a runbook step, while it is being bound */
+    struct bind *bound;      /* and afterwards */
 };
 
 struct exec {
@@ -143,6 +144,11 @@ const char *moved(struct exec *x, const struct item *it, const struct val *with)
 /* ---- begin.c ---- */
 
 void begin(struct live *l);           /* an item in ITEM_NEW */
+
+/* ---- arrive.c ---- */
+
+/* Plans and explores a runbook step that the plan had to leave open. false: a rule could be broken, so it was refused. */
+bool arrive(struct live *l);
 
 /* ---- act.c ---- */
 
