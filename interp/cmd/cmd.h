@@ -22,7 +22,7 @@ struct words { /* of an option that may be given several times */
 };
 
 struct options {
-    const char *site, *store, *world, *output, *color, *inputs_file, *parallel, *seed, *events, *max_states, *out;
+    const char *site, *store, *world, *output, *color, *inputs_file, *parallel, *seed, *events, *max_states, *out, *min_coverage;
     struct words inputs, attest, library, fail, event, accept_risk;
     bool yes, verbose, help, detailed;
 };
@@ -43,6 +43,7 @@ enum {
     OPT_INJECT = 2048,
     OPT_EXPLORE = 4096,
     OPT_SAVE = 8192,
+    OPT_COVERAGE = 16384,
 };
 
 /* One invocation: made by main, filled by the ctx_ functions as far as a command needs it, taken down by ctx_close. */
@@ -174,6 +175,7 @@ int cmd_check(struct ctx *c);
 int cmd_plan(struct ctx *c);
 int cmd_run(struct ctx *c);
 int cmd_rehearse(struct ctx *c);
+int cmd_test(struct ctx *c);
 int cmd_runs(struct ctx *c);
 int cmd_show(struct ctx *c);
 int cmd_doc(struct ctx *c);

@@ -13,6 +13,8 @@ const struct command_info command_infos[] = {
      BINDING | OPT_YES | OPT_STORE | OPT_PARALLEL, 1, 1, cmd_run},
     {"rehearse", "RUNBOOK|PLAN --world FILE", "The same on the world of a file, in virtual time.", BINDING | OPT_YES | OPT_PARALLEL | OPT_SEED | OPT_INJECT, 1, 1,
      cmd_rehearse},
+    {"test", "[DIR|FILE|RUNBOOK...]", "Run the cases of *.test.yaml, each on a world of its own, and tell which branches none has visited.",
+     LANGUAGE | OPT_OUTPUT | OPT_VERBOSE | OPT_COVERAGE, 0, -1, cmd_test},
     {"runs", "", "List the runs of the journal, newest first.", OPT_SITE | OPT_STORE | OPT_OUTPUT, 0, 0, cmd_runs},
     {"show", "RUN", "Tell what happened in a run ('last' for the newest).", LANGUAGE | OPT_STORE | OPT_OUTPUT | OPT_VERBOSE, 1, 1, cmd_show},
     {"doc", "[NAME]", "What an action, a probe, a function or a runbook is for; without a name, what there is.", LANGUAGE, 0, 1, cmd_doc},
@@ -51,20 +53,39 @@ static const struct option_info {
     {"event", 0, "STEP:EVENT[=CHOICE]", OPT_INJECT, KIND_WORDS, offsetof(struct options, event), "let something happen to the cluster when a step begins"},
     {"out", 'O', "FILE", OPT_SAVE, KIND_TEXT, offsetof(struct options, out), "save the plan, for quorate run FILE"},
     {"detailed-exitcode", 0, NULL, OPT_SAVE, KIND_FLAG, offsetof(struct options, detailed), "exit with 10 if the plan changes anything"},
-    {"output", 'o', "text|json", OPT_OUTPUT, KIND_TEXT, offsetof(struct options, output), "text (default), or JSON Lines"},
+    {"min-coverage", 0, "N", OPT_COVERAGE, KIND_TEXT, offsetof(struct options, min_coverage), "fail if the cases visit less than N % of a runbook's branches"},
+    {"output", 'o', "", OPT_OUTPUT, KIND_TEXT, offsetof(struct options, output), "how it is told; text is the default"},
     {"verbose", 'v', NULL, OPT_VERBOSE, KIND_FLAG, offsetof(struct options, verbose), "more"},
     {"color", 0, "WHEN", 0, KIND_TEXT, offsetof(struct options, color), "auto (default), always or never"},
     {"help", 'h', NULL, 0, KIND_FLAG, offsetof(struct options, help), "this text"},
 };
 enum { noptions = sizeof option_infos / sizeof *option_infos };
 
-static void print_options(FILE *out, unsigned bits) {
+/* Which words -o takes where they are others than text and json. */
+static const struct {
+    const char *command;
+    const char *words[6];
+} outputs[] = {
+    {"test", {"text", "tap", "junit", NULL}},
+    {"", {"text", "json", NULL}}, /* all others */
+};
+
+static const char *const *output_words(const struct command_info *cmd) {
+    size_t i = 0;
+    while (*outputs[i].command && strcmp(outputs[i].command, cmd->name) != 0)
+        i++;
+    return outputs[i].words;
+}
+
+static void print_options(FILE *out, const struct command_info *cmd) {
     for (int i = 0; i < noptions; i++) {
         const struct option_info *o = &option_infos[i];
-        if (o->bit && !(o->bit & bits))
+        if (o->bit && !(o->bit & cmd->options))
             continue;
         char left[64];
-        snprintf(left, sizeof left, "--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+        int n = snprintf(left, sizeof left, "--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+        for (const char *const *w = output_words(cmd); o->bit == OPT_OUTPUT && *w; w++) /* not the same for all */
+            n += snprintf(left + n, sizeof left - (size_t)n, "%s%s", w == output_words(cmd) ? "" : "|", *w);
         if (o->letter)
             fprintf(out, "  -%c, %-22s %s\n", o->letter, left, o->text);
         else
@@ -75,7 +96,7 @@ static void print_options(FILE *out, unsigned bits) {
 static void print_help(FILE *out, const struct command_info *cmd) {
     if (cmd) {
         fprintf(out, "usage: quorate %s%s%s [OPTION...]\n\n%s\n\n", cmd->name, *cmd->args ? " " : "", cmd->args, cmd->text);
-        print_options(out, cmd->options);
+        print_options(out, cmd);
         return;
     }
     fputs("usage: quorate COMMAND [WORD...] [OPTION...]\n\nRunbooks for clusters that have lost their quorum.\n\n", out);
@@ -153,25 +174,13 @@ static const struct command_info *command_named(const char *name) {
     return NULL;
 }
 
-/* Which words -o takes where they are others than text and json. */
-static const struct {
-    const char *command;
-    const char *words[6];
-} outputs[] = {
-    {"test", {"text", "tap", "junit", NULL}},
-    {"", {"text", "json", NULL}}, /* all others */
-};
-
 static bool output_known(const struct ctx *c, const struct command_info *cmd) {
     const char *o = c->opt.output;
-    size_t i = 0;
-    while (*outputs[i].command && strcmp(outputs[i].command, cmd->name) != 0)
-        i++;
-    for (const char *const *w = outputs[i].words; *w; w++)
+    for (const char *const *w = output_words(cmd); *w; w++)
         if (!o || !strcmp(o, *w))
             return true;
     fprintf(stderr, "quorate: unknown output '%s'; accepted: ", o);
-    for (const char *const *w = outputs[i].words; *w; w++)
+    for (const char *const *w = output_words(cmd); *w; w++)
         fprintf(stderr, "%s%s", *w, w[1] ? ", " : "\n");
     return false;
 }

@@ -15,6 +15,19 @@ static bool is_path(const char *name) {
     return !strcmp(name, "-") || (n > 5 && !strcmp(name + n - 5, ".yaml")) || (n > 4 && !strcmp(name + n - 4, ".yml"));
 }
 
+/* Files that lie beside runbooks and are none: what they are, or NULL. */
+static const char *beside(const char *name) {
+    static const char *const tests[] = {".test.yaml", ".test.yml", ".test"};
+    const size_t n = strlen(name);
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
+        if (n > strlen(tests[i]) && !strcmp(name + n - strlen(tests[i]), tests[i]))
+            return "tests of a runbook: quorate test runs them";
+    const char *slash = strrchr(name, '/');
+    const size_t dir = slash ? (size_t)(slash - name) : 0;
+    const bool world = dir >= 6 && !memcmp(slash - 6, "worlds", 6) && (dir == 6 || slash[-7] == '/');
+    return world ? "a world: quorate rehearse takes it as --world" : NULL;
+}
+
 size_t runbook_names(struct loader *ld, const char *const **ret) {
     const char *const *files;
     const size_t n = files_list(ld->files, "runbooks/", ".yaml", &files);
@@ -23,7 +36,7 @@ size_t runbook_names(struct loader *ld, const char *const **ret) {
     for (size_t i = 0; i < n; i++) {
         const char *name = files[i] + strlen("runbooks/");
         const size_t len = strlen(name) - strlen(".yaml");
-        if (strstr(name, "worlds/") || (len > 5 && !strncmp(name + len - 5, ".test", 5)))
+        if (beside(name))
             continue;
         names[k++] = arena_strndup(ld->arena, name, len);
     }
@@ -33,6 +46,11 @@ size_t runbook_names(struct loader *ld, const char *const **ret) {
 
 static const struct source *find_text(struct loading *ld, struct mark at) {
     const struct source *src = NULL;
+    if (beside(ld->name)) {
+        struct diag *d = err_add(ld->err, at, "no-runbook", "'%s' is no runbook", ld->name);
+        diag_hint(ld->err, d, "it is %s", beside(ld->name));
+        return NULL;
+    }
     if (is_path(ld->name))
         return file_read(ld->arena, ld->name, NULL, max_runbook, &src, ld->err) ? src : NULL;
     const char *file = arena_printf(ld->arena, "runbooks/%s.yaml", ld->name);

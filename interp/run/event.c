@@ -34,7 +34,7 @@ const struct event_info event_infos[EV_COUNT] = {
                    {"retry", "true if another attempt follows"}, {"delay", "ms until then"},
                    {"cause", "of a refusal: approval, precondition or moved"}}},
     [EV_LOG] = {"step.log", "A line that the step printed.", {{"line", "the text"}}},
-    [EV_NOTE] = {"note", "Something people should know.", {{"text", "the text"}}},
+    [EV_NOTE] = {"note", "Something people should know.", {{"text", "the text"}, {"check", "the postcondition that does not hold, if it tells of one"}}},
     [EV_STOPPING] = {"run.stopping", "Nothing new is started from here.", {{"why", "the reason"}}},
     [EV_RUN_ENDED] = {"run.ended", "The run is over.",
                       {{"outcome", "ok, failed, unknown or refused"}, {"exit", "exit status"}, {"message", "one line"}}},

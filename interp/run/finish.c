@@ -80,6 +80,7 @@ static void judge(struct live *l) {
         if (!post[i].held) {
             struct val *d = fields(x);
             field_str(x, d, "text", arena_printf(x->scratch, "postcondition does not hold: %s (%s)", post[i].message, post[i].text));
+            field_str(x, d, "check", post[i].text);
             emit(x, EV_NOTE, NULL, 0, d);
             v = (struct verdict){OUT_FAILED, 11, post[i].message};
         }

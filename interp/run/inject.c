@@ -151,13 +151,12 @@ static void outcome_check(struct search *s, const struct step *st, const char *p
         names[n++] = "holds";
     } else {
         names[n++] = "failed";
-        if (st->kind != STEP_PROBE)
+        if (st->kind != STEP_PROBE) {
             names[n++] = "lost";
-        if (st->kind == STEP_ACTION) {
             names[n++] = "lost-before";
-            for (size_t i = 0; i < st->def->noutcomes && n < sizeof names / sizeof *names; i++)
-                names[n++] = st->def->outcomes[i].name;
         }
+        for (size_t i = 0; st->kind == STEP_ACTION && i < st->def->noutcomes && n < sizeof names / sizeof *names; i++)
+            names[n++] = st->def->outcomes[i].name;
     }
     for (size_t i = 0; i < n; i++)
         if (!strcmp(names[i], in->outcome)) {

@@ -54,6 +54,8 @@ struct runner *runner_world(struct arena *a, struct loop *loop, struct box *box,
 /* What is to go wrong in it; checked. The members that were attested (a list of names) are in state.attested from the first act on that
  * asks for them, so that no event brings them back. */
 void runner_world_inject(struct runner *r, struct injections *injections, const struct val *attested);
+/* Sets a path below `state` in it ("swarm.cluster.autolock"); null takes it away. */
+bool runner_world_set(struct runner *r, const char *path, const struct val *v, struct mark at, struct err *err);
 /* The world as it is now. */
 const struct model *runner_world_model(const struct runner *r);
 /* Waits on the loop until the probe has answered; for use before a run begins. The value is copied into a. */

@@ -110,11 +110,19 @@ static struct end go_well(struct world *w, const struct act_call *c, struct aren
 static struct end go_otherwise(struct world *w, const struct act_call *c, struct injection *in, struct arena *a) {
     struct err *errs = err_new(a);
     const struct val *outputs = NULL;
-    if (!model_apply(w->model, c->def, in->outcome, c->with, a, &outputs, NULL, errs)) {
-        in->problem = arena_strdup(w->arena, first_error(errs));
-        return (struct end){.outcome = OUT_FAILED, .message = in->problem};
+    const char *ends = NULL;
+    struct model *m = model_clone(w->model);
+    const bool ok = model_apply(m, c->def, in->outcome, c->with, a, &outputs, &ends, errs);
+    if (!ok || (ends && !strcmp(ends, "impossible"))) {
+        model_free(m);
+        in->problem = ok ? "this outcome cannot happen in this state" : arena_strdup(w->arena, first_error(errs));
+        return (struct end){.outcome = OUT_FAILED, .message = arena_printf(a, "rehearsed: %s: %s", in->outcome, in->problem)};
     }
-    return (struct end){.outcome = OUT_FAILED, .message = arena_printf(a, "rehearsed: %s", in->outcome)};
+    model_free(w->model);
+    w->model = m;
+    if (ends && !strcmp(ends, "ok"))
+        return (struct end){.outcome = OUT_OK, .outputs = outputs_of(a, c->def, outputs)};
+    return (struct end){.outcome = ends ? OUT_UNKNOWN : OUT_FAILED, .message = arena_printf(a, "rehearsed: %s", val_get_str(val_get(c->def->decl, "outcome_texts"), in->outcome, in->outcome))};
 }
 
 static struct end go_injected(struct world *w, const struct act_call *c, struct injection *in, struct arena *a) {
@@ -272,6 +280,10 @@ void runner_world_inject(struct runner *r, struct injections *injections, const 
     struct world *w = (struct world *)r;
     w->injections = injections;
     w->attested = val_len(attested) ? attested : NULL;
+}
+
+bool runner_world_set(struct runner *r, const char *path, const struct val *v, struct mark at, struct err *err) {
+    return model_set_path(((struct world *)r)->model, path, v, at, err);
 }
 
 const struct model *runner_world_model(const struct runner *r) {

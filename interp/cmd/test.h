@@ -1,0 +1,49 @@
+/* test.h: tests of runbooks (*.test.yaml), as the files that read, run and tell them share them. */
+#ifndef CMD_TEST_H
+#define CMD_TEST_H
+
+#include "cmd/cmd.h"
+#include "run/coverage.h"
+#include "ui/test_print.h"
+
+/* A file with cases, checked as far as it can be without running any. */
+struct test_file {
+    const char *name;           /* for people */
+    const char *dir;            /* its folder on disk, or, for one that is embedded, in the tree of files */
+    bool embedded;
+    const struct val *doc;
+    const struct runbook *rb;
+    struct coverage *coverage;  /* of the runbook; files of the same one share it */
+    const struct val *cases;
+};
+
+struct tester {
+    struct ctx *c;
+    struct map *runbooks;  /* as asked for → struct runbook * */
+    struct map *coverages; /* the same → struct coverage * */
+    struct map *worlds;    /* by file → const struct val * */
+    struct test_file *files;
+    size_t nfiles;
+    bool interrupted;
+};
+
+/* ---- test_find.c ---- */
+
+/* The files that the words of the command line stand for. */
+bool test_find(struct tester *t);
+
+/* ---- test_file.c ---- */
+
+/* Reads the file's text, its runbook and what can be checked. */
+bool test_load(struct tester *t, const struct source *src, struct test_file *f);
+/* The world that a case begins in: a file, or inline. */
+bool test_world(struct tester *t, const struct test_file *f, const struct val *written, const struct val **ret);
+/* The value of a case, or of the whole file if the case has none. */
+const struct val *test_value(const struct test_file *f, const struct val *kase, const char *key);
+
+/* ---- test_case.c ---- */
+
+/* Runs one case and adds what it visited to the file's coverage. */
+void test_run(struct tester *t, const struct test_file *f, const struct val *kase, struct test_result *ret);
+
+#endif
