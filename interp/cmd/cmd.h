@@ -149,12 +149,9 @@ bool prepare(struct ctx *c, const char *name, struct prepared *ret);
 
 /* ---- saved.c ---- */
 
-/* Whether a word of the command line is a saved plan: *.plan, *.json, or a file that begins as one. */
-bool saved_named(const char *word);
-/* Before anything else: reads the plan that the command's word names, and makes options and word those that it was made with. */
-bool saved_load(struct ctx *c);
-/* After ctx_language: whether this is the site it was made for, and whether the journal has seen it. */
-bool saved_usable(struct ctx *c);
+/* ctx_language, and before it: if the command's word is a saved plan (*.plan, *.json, or a file that begins as one), reads it and makes word and
+ * options those that it was made with. Then whether this is the site it was made for, and whether the journal has seen it. */
+bool saved_begin(struct ctx *c);
 /* Before anything is probed: whether the texts that it was made from are as they were (code plan-stale). NULL: the runbook could not be
  * read; then it is told where the plan was made. true without a saved plan, if there is a runbook. */
 bool saved_sources(struct ctx *c, const struct runbook *rb);

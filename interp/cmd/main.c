@@ -8,7 +8,7 @@ enum { LANGUAGE = OPT_SITE | OPT_LIBRARY, BINDING = LANGUAGE | OPT_INPUT | OPT_A
 
 const struct command_info command_infos[] = {
     {"check", "RUNBOOK...", "Read runbooks and check everything that needs no cluster.", LANGUAGE, 1, -1, cmd_check},
-    {"plan", "RUNBOOK", "Probe the cluster and show what a run would do, and how that is known. Changes nothing.", BINDING | OPT_SAVE, 1, 1, cmd_plan},
+    {"plan", "RUNBOOK|PLAN", "Probe the cluster and show what a run would do, and how that is known. Changes nothing.", BINDING | OPT_SAVE, 1, 1, cmd_plan},
     {"run", "RUNBOOK|PLAN", "Plan, and then carry it out; or carry out a saved plan, if a plan made now is still the same.",
      BINDING | OPT_YES | OPT_STORE | OPT_PARALLEL, 1, 1, cmd_run},
     {"rehearse", "RUNBOOK|PLAN --world FILE", "The same on the world of a file, in virtual time.", BINDING | OPT_YES | OPT_PARALLEL | OPT_SEED | OPT_INJECT, 1, 1,

@@ -22,11 +22,17 @@ static bool save(struct ctx *c, const struct prepared *p, bool refused) {
 
 int cmd_plan(struct ctx *c) {
     struct prepared p;
-    if (!saved_writable(c) || !ctx_language(c) || !ctx_world(c, false) || !prepare(c, c->argv[0], &p)) {
+    if (!saved_writable(c) || !saved_begin(c) || !ctx_world(c, false) || !prepare(c, c->argv[0], &p)) {
         const int status = ctx_report(c);
         return status ? status : EXIT_INVALID;
     }
     ctx_report(c); /* warnings */
+    c->err = err_new(c->arena);
+    int status = saved_moved(c, &p);
+    if (status) {
+        prepared_free(&p);
+        return status;
+    }
     struct buf b = BUF_INIT;
     if (c->opt.output && !strcmp(c->opt.output, "json")) {
         json_version(stdout);
@@ -37,7 +43,7 @@ int cmd_plan(struct ctx *c) {
     }
     fwrite(b.data, 1, b.len, stdout);
     buf_done(&b);
-    int status = plan_refusal(c->arena, p.plan) ? EXIT_REFUSED : c->opt.detailed && p.plan->changes ? EXIT_CHANGES : EXIT_DONE;
+    status = plan_refusal(c->arena, p.plan) ? EXIT_REFUSED : c->opt.detailed && p.plan->changes ? EXIT_CHANGES : EXIT_DONE;
     if (c->opt.out && !save(c, &p, status == EXIT_REFUSED))
         status = ctx_report(c);
     prepared_free(&p);

@@ -127,7 +127,7 @@ static bool inject(struct ctx *c, const struct prepared *p, struct injections **
 static int plan_and_execute(struct ctx *c) {
     struct prepared p;
     struct injections *injections;
-    if ((saved_named(c->argv[0]) && !saved_load(c)) || !ctx_language(c) || !saved_usable(c) || !ctx_world(c, true) || !prepare(c, c->argv[0], &p)) {
+    if (!saved_begin(c) || !ctx_world(c, true) || !prepare(c, c->argv[0], &p)) {
         const int status = ctx_report(c);
         return status ? status : EXIT_INVALID;
     }

@@ -49,7 +49,7 @@ static bool begins_as_plan(const char *path) {
     return !strncmp(s + strspn(s, " \t\r\n"), "\"quorate-plan\"", 14);
 }
 
-bool saved_named(const char *word) {
+static bool is_plan(const char *word) {
     if (!strcmp(word, "-") || ends_with(word, ".yaml") || ends_with(word, ".yml"))
         return false;
     return ends_with(word, ".plan") || ends_with(word, ".json") || begins_as_plan(word);
@@ -93,7 +93,7 @@ static void words_from(struct ctx *c, struct words *w, const struct val *list) {
     *w = (struct words){items, n};
 }
 
-bool saved_load(struct ctx *c) {
+static bool take_plan(struct ctx *c) {
     struct saved *s = arena_new_of(c->arena, struct saved);
     const char *path = c->argv[0];
     if (c->opt.inputs.n || c->opt.inputs_file) {
@@ -162,8 +162,10 @@ static bool still_free(struct ctx *c) {
     return false;
 }
 
-bool saved_usable(struct ctx *c) {
-    return !c->saved || (site_same(c) && (c->opt.world || still_free(c)));
+bool saved_begin(struct ctx *c) {
+    if (!is_plan(c->argv[0]))
+        return ctx_language(c);
+    return take_plan(c) && ctx_language(c) && site_same(c) && (c->opt.world || still_free(c));
 }
 
 static void subs_same(struct ctx *c, const struct runbook *rb) {
@@ -340,6 +342,10 @@ bool saved_writable(struct ctx *c) {
     const char *runbook = c->argv[0], *out = c->opt.out;
     if (!strcmp(runbook, "-")) {
         err_add(c->err, mark_none(), "usage", "a saved plan names its runbook, so it cannot come from standard input");
+        return false;
+    }
+    if (is_plan(runbook)) {
+        err_add(c->err, mark_none(), "usage", "'%s' is a saved plan already; a new one is made from a runbook", runbook);
         return false;
     }
     if (!*out || !strcmp(out, "-") || ends_with(out, ".yaml") || ends_with(out, ".yml")) {

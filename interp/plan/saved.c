@@ -122,6 +122,10 @@ bool saved_parse(const struct val *doc, struct saved *ret, struct err *err) {
                             .attested = val_get(doc, "attested"),
                             .lines = val_get(doc, "lines"),
                             .before = val_get(doc, "before")};
+    if (!strcmp(val_get_str(s.runbook, "asked", "-"), "-")) {
+        err_add(err, mark_none(), "bad-plan", "a plan cannot name standard input as its runbook");
+        return false;
+    }
     if (!plain_id(s.id)) {
         err_add(err, mark_none(), "bad-plan", "'%s' is no id of a plan", s.id);
         return false;

@@ -171,6 +171,33 @@ static void each_field_is_checked(void **state) {
     assert_has(with(k, "\"before\":{}", "\"before\":{},\"more\":1"), "the plan has no key 'more'");
     assert_has(with(k, "20260101-000000-abcd", "../../x"), "is no id of a plan");
     assert_has(with(k, "20260101-000000-abcd", ""), "is no id of a plan");
+    assert_has(with(k, "\"asked\":\"x/t\"", "\"asked\":\"-\""), "cannot name standard input");
+}
+
+/* A byte, or a stretch of it, is gone, doubled or another one. */
+static void a_damaged_document_is_refused_or_compared_but_never_a_crash(void **state) {
+    struct kit *k = *state;
+    uint64_t seed = 7;
+    const size_t len = strlen(good);
+    for (int i = 0; i < 4000; i++) {
+        char *text = arena_strdup(k->a, good);
+        for (int n = 0; n < 3; n++) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            const size_t at = (seed >> 33) % len;
+            text[at] = "{}[]\",:0-n\\x \xff"[(seed >> 20) % 15];
+        }
+        const struct val *doc;
+        struct saved s = {0};
+        struct err *err = err_new(k->a);
+        const bool ok = json_parse(k->a, "x", text, len, &doc, err) && saved_parse(doc, &s, err);
+        assert_int_equal(ok, !err->nerrors);
+        const struct saved_change *c;
+        const struct saved_fact *f;
+        if (ok) {
+            saved_changes(k->a, s.lines, kit_json(k, "[" JOIN "]"), s.attested, &c);
+            saved_facts(k->a, s.before, kit_json(k, "{\"demo\":{}}"), NULL, &f);
+        }
+    }
 }
 
 int main(void) {
@@ -191,6 +218,7 @@ int main(void) {
         KIT_TEST(a_good_document_is_taken),
         KIT_TEST(what_is_no_plan_is_told_apart),
         KIT_TEST(each_field_is_checked),
+        KIT_TEST(a_damaged_document_is_refused_or_compared_but_never_a_crash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
