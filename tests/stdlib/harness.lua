@@ -101,11 +101,12 @@ function H.family(name)
   local env = setmetatable({}, { __index = E })
   local dir = H.root .. "/stdlib/" .. name .. "/"
   env.lib = assert(loadfile(dir .. "lib.lua", "t", env))()
-  return setmetatable({ lib = env.lib }, { __index = function(t, member)
+  env[name] = setmetatable({ lib = env.lib }, { __index = function(t, member)
     local def = assert(loadfile(dir .. member .. ".lua", "t", env))()
     t[member] = def.kind == "func" and def.call or def
     return t[member]
   end })
+  return env[name]
 end
 
 -- Whether a value fits a probe's schema; nil or the first place that does not.

@@ -1,0 +1,37 @@
+-- Which replicas there are, what each believes, and whether DTR can decide anything.
+-- Source: "DTR disaster recovery"; domain notes "DTR HTTP" and "DTR containers, volumes, networks".
+
+local function text(description) return { type = "string", description = description } end
+local function flag(description) return { type = "boolean", description = description } end
+local function number(description) return { type = "integer", description = description } end
+local function words(list_of, description) return { type = "string", enum = list_of, description = description } end
+
+local replica = { type = "map", keys = {
+  node = text("inventory name of its node"), address = text("where it is asked"),
+  answers = flag("its node and its containers answer"),
+  health = words({ "healthy", "unhealthy", "unknown" }, "as GET /_ping and cluster_status tell"),
+  members = { type = "list", of = text("replica ID"), description = "whom it believes to be members; empty: it is none itself" },
+  needed = number("the majority that it may still go by while not every member has learnt of a change; absent: that of its members"),
+  side = text("its side of a cut, as far as it is known"),
+  volumes = words({ "present", "absent", "corrupt", "unknown" }, "what is known of its volumes"),
+  last_good = { type = "number", description = "seconds since it last reported that it is well", unit = "s", evidence = true },
+  version = text("its version of DTR") } }
+
+return probe {
+  summary = "Replicas, their beliefs and the quorum of DTR",
+  schema = { type = "map", keys = {
+    version = text("version of DTR"),
+    cut = flag("replicas on different sides do not see each other"),
+    quorum = { type = "map", keys = {
+      held = flag("some group of replicas has the majority of those that it believes in, healthy and connected"),
+      voters = number("members, as the best view tells"), needed = number("how many of them make a majority"),
+      healthy = number("how many of them are healthy and connected"),
+      why = { type = "string", description = "the evidence, in one line", evidence = true } } },
+    replicas = { type = "map", of = replica, description = "by replica ID" },
+    gone = { type = "map", of = replica, description = "replicas that are no members any more and did not answer when they were dropped, by ID" },
+    nodes = { type = "map", of = { type = "map", keys = { side = text("its side of a cut") } }, description = "where nodes are, as far as it is known" },
+  } },
+  run = function(ctx)
+    return ctx.fail("DTR is not probed yet; rehearse on a world file (--world FILE)")
+  end,
+}

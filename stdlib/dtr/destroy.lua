@@ -1,0 +1,38 @@
+-- Delete one replica's containers and volumes without a word to the others: `docker/dtr destroy --replica-id A`.
+-- Source: domain notes: for total teardown, before a restore. The others go on counting it as a member; `dtr.remove` is for living clusters.
+
+return action {
+  summary  = "Delete a replica's containers and volumes; the other replicas are not told",
+  describe = "destroy the DTR replica ${replica}",
+  inputs   = { replica = { type = "string", required = true, description = "ID of the replica" } },
+  changes  = { "dtr" },
+  destroys = "the containers and volumes of the replica",
+  on_unknown = "check",
+  membership = "dtr",
+  planned  = true,
+
+  effect = function(state, with)
+    local d = state.dtr
+    local r = d.replicas[with.replica]
+    if not r or not r.answers then return end
+    local was = lib.before(d)
+    d.replicas[with.replica] = nil
+    lib.recount(d, was)
+  end,
+
+  outcomes = {
+    volumes_only = function(state, with)
+      local d = state.dtr
+      local r = d.replicas[with.replica]
+      if not r or not r.answers then return false end
+      local was = lib.before(d)
+      r.volumes, r.health = "absent", "unhealthy"
+      lib.recount(d, was)
+    end,
+  },
+  outcome_texts = { volumes_only = "its volumes are gone, its containers are not" },
+
+  done = function(state, with)
+    return state.dtr.replicas[with.replica] == nil and {}
+  end,
+}

@@ -1,0 +1,74 @@
+-- Make a cluster of one from a replica whose volumes are good: `docker/dtr emergency-repair --existing-replica-id A --yes`.
+-- Source: "Perform an emergency repair": it checks the volumes, redeploys the components and removes all other replicas from the cluster.
+-- Whoever does not answer could come back as the old cluster, so each needs a word first. If it fails, another replica is tried, and
+-- only once it is known that it did fail.
+
+-- `clear`: the containers of the others are removed, as far as they answer.
+local function repair(state, with, clear)
+  local d = state.dtr
+  local r = d.replicas[with.replica]
+  local was = lib.before(d)
+  was.sick[with.replica] = nil
+  for id, other in pairs(d.replicas) do
+    if id ~= with.replica then
+      if not other.answers then
+        lib.leave_behind(state, id)
+      elseif clear then
+        d.replicas[id] = nil
+      end
+    end
+  end
+  r.volumes, r.members, r.needed = "present", list{ with.replica }, nil
+  lib.recount(d, was)
+end
+
+local function can(d, with)
+  local r = d.replicas[with.replica]
+  return r and r.answers and r.volumes ~= "absent" and r.volumes ~= "corrupt"
+end
+
+return action {
+  summary  = "Rebuild DTR as a cluster of one replica, dropping all others",
+  describe = "repair DTR from the replica ${replica} alone",
+  inputs   = { replica = { type = "string", required = true, description = "ID of the replica to repair from (--existing-replica-id)" },
+               overlay_subnet = { type = "string", description = "subnet of the overlay network dtr-ol" },
+               prune = { type = "boolean", default = false, description = "delete the volumes of all other replicas too" } },
+  changes  = { "dtr" },
+  destroys = "the membership of every other replica, and what only those have stored",
+  on_unknown = "check",
+  membership = "dtr",
+  settle   = "5m",
+  planned  = true,
+
+  attests = function(state, with)
+    return lib.absent(state.dtr, with.replica)
+  end,
+
+  effect = function(state, with)
+    if can(state.dtr, with) then repair(state, with, true) end
+  end,
+
+  outcomes = {
+    fails_on_replica = function(state, with)
+      local d = state.dtr
+      local r = d.replicas[with.replica]
+      if not r or not r.answers then return false end
+      local was = lib.before(d)
+      r.volumes, r.health = "corrupt", "unhealthy"
+      lib.recount(d, was)
+    end,
+    late_error = function(state, with)
+      if not can(state.dtr, with) then return false end
+      repair(state, with, false)
+    end,
+  },
+  outcome_texts = { fails_on_replica = "finds the volumes of this replica corrupt",
+                    late_error = "makes a cluster of one, but leaves the containers of the others running" },
+
+  done = function(state, with)
+    local r = state.dtr.replicas[with.replica]
+    if not r then return false end
+    if not r.answers then return "pending" end
+    return #r.members == 1 and r.members[1] == with.replica and r.health == "healthy" and {}
+  end,
+}

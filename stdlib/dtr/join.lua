@@ -1,0 +1,96 @@
+-- Add one replica: `docker/dtr join --ucp-node NODE --existing-replica-id A`. One at a time: each changes the majority.
+-- Source: "Join replicas", "Split-brain scenario": while a cut separates the replicas, the new one may end up on the side that has fewer.
+-- `--unsafe-join` is never used.
+
+local function new_id(with)
+  return type(with.replica) == "string" and with.replica or lib.future_id(with.node)
+end
+
+-- Where it would join and through whom: view, index of the replica it goes through, its side; nil if the cluster refuses it.
+local function start(d, with)
+  local was = lib.before(d)
+  local via, i = lib.through(d, was, with.existing_replica)
+  if not via or lib.on(d, with.node) then return nil end
+  local node = d.nodes and d.nodes[with.node]
+  return was, i, node and node.side
+end
+
+-- The first replica that runs on a side and is a member; nil if that side has none.
+local function on_side(d, v, side)
+  for i = 1, v.n do
+    if v.mates[i] ~= 0 and d.replicas[v.ids[i]].side == side then return i end
+  end
+  return nil
+end
+
+-- Somebody on another side than that of replica i, where fewer take part.
+local function minority(d, v, i)
+  for j = 1, v.n do
+    if v.mates[j] ~= 0 and v.sees[j] & v.sees[i] == 0 and v.alive[j] <= v.alive[i] then return j end
+  end
+  return nil
+end
+
+local function half(d, with, was, side)
+  d.replicas[new_id(with)] = { node = with.node, answers = true, health = "unhealthy", members = list{}, volumes = "absent", side = side }
+  lib.recount(d, was)
+end
+
+return action {
+  summary  = "Join a new replica to the DTR cluster",
+  describe = "join a DTR replica on ${node}",
+  inputs   = { node = { type = "node", required = true, description = "UCP node that gets the replica; it must not have one" },
+               existing_replica = { type = "string", required = true, description = "ID of a healthy replica" },
+               replica = { type = "string", pattern = "^[0-9a-f]{12}$", description = "ID of the new replica; default: a random one" } },
+  outputs  = { replica = { type = "string", description = "ID of the new replica" } },
+  changes  = { "dtr" },
+  on_unknown = "check",
+  membership = "dtr",
+  settle   = "5m",
+  planned  = true,
+
+  effect = function(state, with)
+    local d = state.dtr
+    local was, i, side = start(d, with)
+    if was then
+      local meets = i
+      if d.cut and side and side ~= d.replicas[was.ids[i]].side then meets = on_side(d, was, side) end
+      if meets then
+        lib.add(d, was, new_id(with), with.node, meets, side or d.replicas[was.ids[i]].side)
+        lib.recount(d, was)
+      else
+        half(d, with, was, side)
+      end
+    end
+    return { replica = new_id(with) }
+  end,
+
+  outcomes = {
+    minority = function(state, with)
+      local d = state.dtr
+      if not d.cut then return false end
+      local was, i, side = start(d, with)
+      if not was or side then return false end
+      local j = minority(d, was, i)
+      if not j then return false end
+      lib.add(d, was, new_id(with), with.node, j, d.replicas[was.ids[j]].side)
+      lib.recount(d, was)
+      return "ok"
+    end,
+    half = function(state, with)
+      local d = state.dtr
+      local was, i, side = start(d, with)
+      if not was then return false end
+      half(d, with, was, side or d.replicas[was.ids[i]].side)
+    end,
+  },
+  outcome_texts = { minority = "lands on the side of the cut that has fewer replicas", half = "its containers are there, but it is no member" },
+
+  done = function(state, with)
+    local d = state.dtr
+    local id, r = lib.on(d, with.node)
+    if not id then return false end
+    if #r.members == 0 or r.health ~= "healthy" then return "pending" end
+    return { replica = id }
+  end,
+}

@@ -1,0 +1,301 @@
+-- What the members of the family share. The shape of `state.dtr` is declared in cluster.lua.
+--
+-- What a replica believes (`members`) is not what is there. A replica takes part as long as it runs on usable volumes; two take part
+-- together when they see each other (no cut, or the same side) and each counts the other as a member. A group of those that reaches its
+-- majority decides. Two measures are kept apart, each on the careful side: whether the quorum is *held* asks for healthy replicas and the
+-- majority of all members believed; whether a group could go on by itself counts whoever runs, and the majority that it may still go by:
+-- that of the membership before a change, until every member has learnt of the change (`needed`).
+--
+-- These run very often (plans are explored), so groups are bits of an integer, and texts are made only when something is wrong.
+
+local lib = {}
+
+local most = 60 -- replicas in one view; a cluster has at most 7
+
+-- ---- read -------------------------------------------------------------------------------------------------------------
+
+-- Whether it runs on volumes that it can use, healthy or not.
+local function runs(r) return r.answers and r.volumes ~= "absent" and r.volumes ~= "corrupt" end
+lib.runs = runs
+
+local function bits(mask)
+  local n = 0
+  while mask ~= 0 do
+    mask = mask & (mask - 1)
+    n = n + 1
+  end
+  return n
+end
+
+-- The majority that a replica may still go by.
+function lib.needed(r) return r.needed or quorum(#r.members) end
+
+-- Who takes part with whom: { n, ids[i], mates[i] (bits: itself and those it takes part with), alive[i] (how many those are),
+-- fit[i] (how many of them are healthy), sees[i] (bits: who is on its side of a cut) } of the replicas that run, in the order of IDs.
+function lib.view(d)
+  local ids, bit, n, well, all = {}, {}, 0, 0, 0
+  local replicas, sides = d.replicas, d.cut and {}
+  for id, r in pairs(replicas) do
+    if runs(r) and n < most then
+      local b = 1 << n
+      n = n + 1
+      ids[n], bit[id] = id, b
+      all = all | b
+      if r.health == "healthy" then well = well | b end
+      if sides then
+        local side = r.side or "?"
+        sides[side] = (sides[side] or 0) | b
+      end
+    end
+  end
+  local believes, sees, mates, alive, fit = {}, {}, {}, {}, {}
+  for i = 1, n do
+    local r, b = replicas[ids[i]], 0
+    local members = r.members
+    for j = 1, #members do b = b | (bit[members[j]] or 0) end
+    sees[i] = sides and sides[r.side or "?"] or all
+    believes[i] = b & sees[i]
+  end
+  for i = 1, n do
+    local own, m = 1 << (i - 1), believes[i]
+    if m & own == 0 then
+      m = 0
+    else
+      for j = 1, n do
+        local b = 1 << (j - 1)
+        if m & b ~= 0 and believes[j] & own == 0 then m = m & ~b end
+      end
+    end
+    mates[i], alive[i], fit[i] = m, bits(m), bits(m & well)
+  end
+  return { n = n, ids = ids, mates = mates, alive = alive, fit = fit, sees = sees }
+end
+
+-- The replica whose group decides: the largest such group, the first ID in it; nil if none does. → id, its index
+function lib.holder(d, v)
+  local best
+  for i = 1, v.n do
+    if v.fit[i] >= quorum(#d.replicas[v.ids[i]].members) and (not best or v.fit[i] > v.fit[best]) then best = i end
+  end
+  return best and v.ids[best], best
+end
+
+-- Two replicas whose groups have nobody in common, each with the majority that it may go by: indices; nil if there are none.
+function lib.rivals(d, v)
+  for i = 1, v.n do
+    if v.alive[i] > 0 and v.alive[i] >= lib.needed(d.replicas[v.ids[i]]) then
+      for j = i + 1, v.n do
+        if v.mates[i] & v.mates[j] == 0 and v.alive[j] > 0 and v.alive[j] >= lib.needed(d.replicas[v.ids[j]]) then return i, j end
+      end
+    end
+  end
+  return nil
+end
+
+-- The IDs in a set of bits, one after the other, as people read them.
+function lib.names(d, v, mask)
+  local r = list{}
+  for i = 1, v.n do
+    if mask & (1 << (i - 1)) ~= 0 then r[#r + 1] = lib.short(d, v.ids[i]) end
+  end
+  return table.concat(r, " ")
+end
+
+-- An ID as far as it takes to tell it from the others, at least three digits; names of what is yet to come as they are.
+function lib.short(d, id)
+  if not string.find(id, "^%x+$") then return id end
+  local n = 3
+  for other in pairs(d.replicas) do
+    if other ~= id then
+      while n < #id and string.sub(other, 1, n) == string.sub(id, 1, n) do n = n + 1 end
+    end
+  end
+  return string.sub(id, 1, n)
+end
+
+-- What people and --attest call a replica: the machine that it is on.
+function lib.label(r, id) return r.node or id end
+
+-- { [machine] = why } of all replicas but `keep` that do not answer, those that no cluster counts any more included.
+function lib.absent(d, keep)
+  local r = {}
+  for _, part in ipairs{ d.replicas, d.gone or {} } do
+    for id, x in pairs(part) do
+      if id ~= keep and not x.answers then r[lib.label(x, id)] = "replica " .. id .. " does not answer, and could come back with its old state" end
+    end
+  end
+  return r
+end
+
+-- A replica that a change of the membership can be made through: the one that is asked for if it runs in a group that decides (if it is
+-- not known which, the best); nil if there is none: such a change is refused by the cluster.
+function lib.through(d, v, id)
+  if type(id) ~= "string" then return lib.holder(d, v) end
+  for i = 1, v.n do
+    if v.ids[i] == id then
+      if v.fit[i] >= quorum(#d.replicas[id].members) and d.replicas[id].health == "healthy" then return id, i end
+      return nil
+    end
+  end
+  return nil
+end
+
+-- The IDs of the replicas on a machine, first member, or nil.
+function lib.on(d, node)
+  for id, r in pairs(d.replicas) do
+    if r.node == node then return id, r end
+  end
+  return nil
+end
+
+-- What a new replica will be called, before there is one: the same for the same machine.
+function lib.future_id(node) return "new-" .. tostring(node) end
+
+-- ---- changed (effects) ------------------------------------------------------------------------------------------------
+
+-- What is to be remembered of the state before a change: who is unhealthy for a reason of its own, not for want of a quorum. → view
+function lib.before(d)
+  local v = lib.view(d)
+  local sick = {}
+  for i = 1, v.n do
+    local id = v.ids[i]
+    local r = d.replicas[id]
+    if r.health ~= "healthy" and #r.members > 0 and v.alive[i] >= quorum(#r.members) then sick[id] = true end
+  end
+  v.sick = sick
+  return v
+end
+
+-- Works out health and quorum anew after a change; `was` is what lib.before gave.
+function lib.recount(d, was)
+  local sick, replicas, voters = was and was.sick or {}, d.replicas, 0
+  for id, r in pairs(replicas) do
+    if runs(r) then
+      r.health = sick[id] and "unhealthy" or "healthy"
+    else
+      r.health = r.answers and "unhealthy" or "unknown"
+    end
+    if #r.members > voters then voters = #r.members end
+  end
+  local v = lib.view(d)
+  local id, i = lib.holder(d, v)
+  for k = 1, v.n do
+    local r = replicas[v.ids[k]]
+    if #r.members == 0 or v.fit[k] < quorum(#r.members) then r.health = "unhealthy" end
+  end
+  local fit = 0
+  if id then
+    voters, fit = #replicas[id].members, v.fit[i]
+  end
+  d.quorum = { held = id ~= nil, voters = voters, needed = quorum(voters), healthy = fit, why = "predicted" }
+  return v
+end
+
+-- Lets `learners` (a list of IDs) believe in `members`. As long as a member has not learnt of it, they may go by the old majority.
+function lib.learn(d, learners, members)
+  local replicas, needed, n, learnt = d.replicas, quorum(#members), 0, {}
+  for i = 1, #learners do
+    local r = replicas[learners[i]]
+    if #r.members > 0 then
+      local old = lib.needed(r)
+      if old < needed then needed = old end
+    end
+    learnt[learners[i]] = true
+  end
+  for i = 1, #members do
+    if learnt[members[i]] then n = n + 1 end
+  end
+  if n == #members then needed = nil end
+  for i = 1, #learners do
+    local r = replicas[learners[i]]
+    r.members, r.needed = copy(members), needed
+  end
+end
+
+-- The IDs in a set of bits that are among `members`.
+function lib.among(v, mask, members)
+  local r = list{}
+  for j = 1, v.n do
+    if mask & (1 << (j - 1)) ~= 0 and contains(members, v.ids[j]) then r[#r + 1] = v.ids[j] end
+  end
+  return r
+end
+
+-- Replicas have met: all whom the deciding group counts as members and sees take over its view (`first`: one of that group; nil if there was
+-- none); the others put their views together with those whom they take part with.
+function lib.meet(d, first)
+  local v = lib.view(d)
+  local seen_already = {}
+  local function settle(mask, members)
+    local learners = lib.among(v, mask, members)
+    for j = 1, #learners do seen_already[learners[j]] = true end
+    lib.learn(d, learners, members)
+  end
+  for i = 1, v.n do
+    if v.ids[i] == first then settle(v.sees[i], copy(d.replicas[first].members)) end
+  end
+  for i = 1, v.n do
+    if not seen_already[v.ids[i]] and v.mates[i] ~= 0 then
+      local members, has = list{}, {}
+      for j = 1, v.n do
+        if v.mates[i] & (1 << (j - 1)) ~= 0 and not seen_already[v.ids[j]] then
+          for _, m in ipairs(d.replicas[v.ids[j]].members) do
+            if not has[m] then
+              has[m] = true
+              members[#members + 1] = m
+            end
+          end
+        end
+      end
+      settle(v.mates[i], sorted(members))
+    end
+  end
+end
+
+-- A replica that does not answer is not counted any more: it is kept aside, since it may come back as it was, unless somebody has attested
+-- that it cannot.
+function lib.leave_behind(state, id)
+  local d = state.dtr
+  local r = d.replicas[id]
+  d.replicas[id] = nil
+  if state.attested and state.attested[lib.label(r, id)] then return end
+  d.gone = d.gone or {}
+  d.gone[id] = r
+end
+
+-- Takes victims (a list of IDs) out of the membership that the group of replica `via` (index i) believes in. Containers and volumes of
+-- those that answer go with `clear`; one that does not answer stays behind as it is, and nobody counts it.
+function lib.drop(state, v, via, i, victims, clear)
+  local d = state.dtr
+  local members, replicas = list{}, d.replicas
+  for _, m in ipairs(replicas[via].members) do
+    if not contains(victims, m) then members[#members + 1] = m end
+  end
+  local learners = lib.among(v, v.mates[i], members)
+  for k = 1, #victims do
+    local id = victims[k]
+    local r = replicas[id]
+    if r and not r.answers then
+      lib.leave_behind(state, id)
+    elseif r and clear then
+      replicas[id] = nil
+    end
+  end
+  lib.learn(d, learners, members)
+end
+
+-- A new replica on a machine, with the members that the replicas it has met believe in.
+function lib.add(d, v, id, node, i, side)
+  local met = d.replicas[v.ids[i]]
+  local members = list{}
+  for _, m in ipairs(met.members) do members[#members + 1] = m end
+  if not contains(members, id) then members[#members + 1] = id end
+  members = sorted(members)
+  local learners = lib.among(v, v.mates[i], members)
+  if not contains(learners, id) then learners[#learners + 1] = id end
+  d.replicas[id] = { node = node, answers = true, health = "healthy", members = list{}, volumes = "present", version = met.version, side = side }
+  if d.nodes and d.nodes[node] and side then d.nodes[node].side = side end
+  lib.learn(d, learners, members)
+end
+
+return lib

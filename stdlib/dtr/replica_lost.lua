@@ -1,0 +1,19 @@
+-- A replica's machine fails. Its volumes are still on it.
+
+return event {
+  summary = "a DTR replica is lost",
+  needs = { "dtr" },
+  when = function(state)
+    local r = list{}
+    for id, x in pairs(state.dtr.replicas) do
+      if x.answers then r[#r + 1] = id end
+    end
+    return #r > 0 and r
+  end,
+  effect = function(state, choice)
+    local d = state.dtr
+    local was = lib.before(d)
+    d.replicas[choice].answers = false
+    lib.recount(d, was)
+  end,
+}
