@@ -30,7 +30,7 @@ return action {
       lib.recount(d, was)
     end,
   },
-  outcome_texts = { volumes_only = "its volumes are gone, its containers are not" },
+  outcome_texts = { volumes_only = "deletes its volumes, but not its containers" },
 
   done = function(state, with)
     return state.dtr.replicas[with.replica] == nil and {}

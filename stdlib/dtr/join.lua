@@ -84,7 +84,7 @@ return action {
       half(d, with, was, side or d.replicas[was.ids[i]].side)
     end,
   },
-  outcome_texts = { minority = "lands on the side of the cut that has fewer replicas", half = "its containers are there, but it is no member" },
+  outcome_texts = { minority = "lands on the side of the cut that has fewer replicas", half = "leaves containers behind that are no member" },
 
   done = function(state, with)
     local d = state.dtr
