@@ -83,7 +83,7 @@ static bool add_events(struct trial *x, struct err *err) {
         for (size_t k = 0; k < n; k++) {
             const struct val *v = val_is(p->val, VAL_LIST) ? val_at(p->val, k) : p->val;
             if (val_cstr(v)) {
-                ok &= inject_add(x->injections, true, p->key, val_cstr(v), p->mark, err);
+                ok &= inject_add(x->injections, true, p->key, val_cstr(v), v->mark, err);
                 continue;
             }
             err_add(err, v->mark, "wrong-type", "'%s' wants the name of an event, as in %s: swarm.old_managers_return", p->key, p->key);
@@ -123,7 +123,7 @@ static bool set_up(struct trial *x) {
     x->loop = loop_new(&x->clock.base);
     x->runner = runner_world(a, x->loop, c->box, val_get(world, "state"));
     x->injections = injections_new(a);
-    bool ok = change_world(x, val_get(x->f->doc, "set"), c->err);
+    bool ok = val_get(x->kase, "world") || change_world(x, val_get(x->f->doc, "set"), c->err); /* that of the file is for its world */
     ok = change_world(x, val_get(x->kase, "set"), c->err) && ok;
     ok = add_failures(x, c->err) && ok;
     ok = add_events(x, c->err) && ok;
@@ -304,7 +304,7 @@ static void judge_exit(struct trial *x) {
         fault(x, "expected exit %lld, seen %d: %s", (long long)wanted, x->status, x->message);
     const char *message = val_get_str(x->expect, "message", NULL);
     if (message && !strstr(x->message, message))
-        fault(x, "expected a message with '%s', seen '%s'", message, x->message);
+        fault(x, "expected a message with: %s; seen: %s", message, x->message);
 }
 
 static void judge_order(struct trial *x) {
