@@ -169,10 +169,12 @@ const struct val *git_state(struct arena *a, const char *dir);
 /* ---- the commands ---- */
 
 int cmd_check(struct ctx *c);
+int cmd_diagnose(struct ctx *c);
 int cmd_plan(struct ctx *c);
 int cmd_run(struct ctx *c);
 int cmd_rehearse(struct ctx *c);
 int cmd_test(struct ctx *c);
+int cmd_capture(struct ctx *c);
 int cmd_runs(struct ctx *c);
 int cmd_show(struct ctx *c);
 int cmd_doc(struct ctx *c);

@@ -8,6 +8,8 @@ enum { LANGUAGE = OPT_SITE | OPT_LIBRARY, BINDING = LANGUAGE | OPT_INPUT | OPT_A
 
 const struct command_info command_infos[] = {
     {"check", "RUNBOOK...", "Read runbooks and check everything that needs no cluster.", LANGUAGE, 1, -1, cmd_check},
+    {"diagnose", "", "Probe everything, layer by layer, and tell what is wrong and which runbook applies. Exit 1 if something is wrong.",
+     LANGUAGE | OPT_OUTPUT | OPT_WORLD, 0, 0, cmd_diagnose},
     {"plan", "RUNBOOK|PLAN", "Probe the cluster and show what a run would do, and how that is known. Changes nothing.", BINDING | OPT_SAVE, 1, 1, cmd_plan},
     {"run", "RUNBOOK|PLAN", "Plan, and then carry it out; or carry out a saved plan, if a plan made now is still the same.",
      BINDING | OPT_YES | OPT_STORE | OPT_PARALLEL, 1, 1, cmd_run},
@@ -15,6 +17,8 @@ const struct command_info command_infos[] = {
      cmd_rehearse},
     {"test", "[DIR|FILE|RUNBOOK...]", "Run the cases of *.test.yaml, each on a world of its own, and tell which branches none has visited.",
      LANGUAGE | OPT_OUTPUT | OPT_VERBOSE | OPT_COVERAGE, 0, -1, cmd_test},
+    {"capture", "", "Print the cluster as it is now as a world file, for rehearsals and tests. It has no secrets.", LANGUAGE | OPT_OUTPUT | OPT_WORLD, 0, 0,
+     cmd_capture},
     {"runs", "", "List the runs of the journal, newest first.", OPT_SITE | OPT_STORE | OPT_OUTPUT, 0, 0, cmd_runs},
     {"show", "RUN", "Tell what happened in a run ('last' for the newest).", LANGUAGE | OPT_STORE | OPT_OUTPUT | OPT_VERBOSE, 1, 1, cmd_show},
     {"doc", "[NAME]", "What an action, a probe, a function or a runbook is for; without a name, what there is.", LANGUAGE, 0, 1, cmd_doc},
@@ -54,7 +58,7 @@ static const struct option_info {
     {"out", 'O', "FILE", OPT_SAVE, KIND_TEXT, offsetof(struct options, out), "save the plan, for quorate run FILE"},
     {"detailed-exitcode", 0, NULL, OPT_SAVE, KIND_FLAG, offsetof(struct options, detailed), "exit with 10 if the plan changes anything"},
     {"min-coverage", 0, "N", OPT_COVERAGE, KIND_TEXT, offsetof(struct options, min_coverage), "fail if the cases visit less than N % of a runbook's branches"},
-    {"output", 'o', "", OPT_OUTPUT, KIND_TEXT, offsetof(struct options, output), "how it is told; text is the default"},
+    {"output", 'o', "", OPT_OUTPUT, KIND_TEXT, offsetof(struct options, output), "how it is told; the first is the default"},
     {"verbose", 'v', NULL, OPT_VERBOSE, KIND_FLAG, offsetof(struct options, verbose), "more"},
     {"color", 0, "WHEN", 0, KIND_TEXT, offsetof(struct options, color), "auto (default), always or never"},
     {"help", 'h', NULL, 0, KIND_FLAG, offsetof(struct options, help), "this text"},
@@ -67,6 +71,7 @@ static const struct {
     const char *words[6];
 } outputs[] = {
     {"test", {"text", "tap", "junit", NULL}},
+    {"capture", {"yaml", "json", NULL}},
     {"", {"text", "json", NULL}}, /* all others */
 };
 
@@ -103,7 +108,7 @@ static void print_help(FILE *out, const struct command_info *cmd) {
     for (const struct command_info *i = command_infos; i->name; i++)
         fprintf(out, "  %-10s %s\n", i->name, i->text);
     fputs("\nquorate COMMAND --help tells the options of a command; quorate --version the version.\n\n"
-          "exit status: 0 done, 1 a step failed, 2 usage, 3 the runbook, site or input is invalid, 4 refused by a precondition or a rule,\n"
+          "exit status: 0 done, 1 a step failed or something is wrong, 2 usage, 3 the runbook, site or input is invalid, 4 refused by a precondition or a rule,\n"
           "  5 an approval or attestation is missing or denied, 6 the world moved, 7 the outcome of a step is unknown,\n"
           "  9 the journal or the machine failed, 10 the plan changes something (with --detailed-exitcode),\n  11 every step ended well but a postcondition does not hold, 130 interrupted\n",
           out);
