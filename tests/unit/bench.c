@@ -39,7 +39,9 @@ static const char *const library[][2] = {
     {"stdlib/demo/form.lua",
      "return action{ summary = 'form it', changes = {'demo'}, settle = '3s',\n"
      "  effect = function(state) state.demo.formed = true end, done = function(state) return state.demo.formed == true end,\n"
-     "  outcomes = { half = function(state) state.demo.formed = 'half' end }, run = function() return {} end }"},
+     "  outcomes = { half = function(state) state.demo.formed = 'half' end, anyway = function(state) state.demo.formed = 'so' return 'ok' end,\n"
+     "    late = function(state) state.demo.formed = true return 'unknown' end, never = function(state) state.demo.formed = 'no' return false end },\n"
+     "  outcome_texts = { half = 'is half done' }, run = function() return {} end }"},
     {"stdlib/demo/back.lua",
      "return event{ needs = {'demo'}, summary = 'a member comes back', when = function(state) return not state.demo.member and { 'a', list{ 'a', 'b' } } end,\n"
      "  effect = function(state, choice) state.demo.member = type(choice) == 'table' and table.concat(choice, '+') or choice end }"},

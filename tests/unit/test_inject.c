@@ -108,6 +108,30 @@ static void a_declared_outcome_changes_the_state_and_fails(void **state) {
     bench_free(&b);
 }
 
+static void a_declared_outcome_says_how_the_step_ends(void **state) {
+    (void)state;
+    RUN(.runbook = HEAD "steps:\n  - { id: a, uses: demo.form }\npostconditions: [ { check: state.demo.formed == \"so\", message: m } ]\n",
+        .fail = LIST("a:anyway"));
+    LINE("step.acted a ok");
+    assert_status(&b, 0);
+    bench_free(&b);
+    b = (struct bench){.world = WORLD, .runbook = HEAD "steps:\n  - { id: a, uses: demo.form }\n", .fail = LIST("a:late")};
+    bench_run(&b);
+    LINE("step.acted a unknown");
+    LINE("step.ended a ok");
+    assert_status(&b, 0);
+    bench_free(&b);
+}
+
+static void an_outcome_that_cannot_happen_changes_nothing_and_is_told(void **state) {
+    (void)state;
+    RUN(.runbook = HEAD "steps:\n  - { id: a, uses: demo.form, on_failure: continue }\npostconditions: [ { check: state.demo.formed == nil, message: m } ]\n",
+        .fail = LIST("a:never"));
+    assert_status(&b, 0);
+    HAS("'a:never' did not take place: this outcome cannot happen in this state");
+    bench_free(&b);
+}
+
 static void a_probe_of_a_step_can_fail(void **state) {
     (void)state;
     RUN(.runbook = HEAD "steps:\n  - { id: a, uses: demo.cluster }\n", .fail = LIST("a"));
@@ -195,7 +219,7 @@ static void what_is_not_there_is_refused_before_anything_runs(void **state) {
         {false, "from", "has no step 'from'"},
         {false, "from", "accepted: form, g.w"},
         {false, "form:hlaf", "did you mean 'half'?"},
-        {false, "form:hlaf", "accepted: failed, lost, lost-before, half"},
+        {false, "form:hlaf", "accepted: failed, lost, lost-before, anyway, half, late, never"},
         {false, "w:failed", "accepted: timeout, holds"},
         {false, "g", "'g' only holds other steps"},
         {false, "form#0", "'0' is not the number of an attempt"},
@@ -232,6 +256,8 @@ int main(void) {
         cmocka_unit_test(an_act_whose_answer_is_lost_is_settled_by_the_state),
         cmocka_unit_test(a_lost_command_is_unknown),
         cmocka_unit_test(a_declared_outcome_changes_the_state_and_fails),
+        cmocka_unit_test(a_declared_outcome_says_how_the_step_ends),
+        cmocka_unit_test(an_outcome_that_cannot_happen_changes_nothing_and_is_told),
         cmocka_unit_test(a_probe_of_a_step_can_fail),
         cmocka_unit_test(a_wait_can_run_out_and_then_its_effect_is_not_applied),
         cmocka_unit_test(a_wait_that_holds_already_cannot_run_out),
