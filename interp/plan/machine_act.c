@@ -87,17 +87,22 @@ static void action_ends(struct collect *c) {
     const struct def *d = item_step(it)->def;
     const struct val *outputs, *told;
     enum x_end end = X_OK;
+    const size_t faults = m->err->nerrors;
     const struct cluster *done = d->fn[FN_EFFECT] ? apply(m, it, NULL, &outputs, &end) : m->at;
-    if (!done)
+    if (!done && m->err->nerrors > faults)
         return;
     if (!d->fn[FN_EFFECT])
         outputs = NULL;
-    if (item_step(it)->neffects)
-        done = machine_effects(m, it, done);
-    add(c, (struct act_end){.outcome = "ok", .to = done, .end = X_OK, .outputs = outputs_of(m, it, outputs)});
+    if (done) { /* otherwise its effect says that it cannot end well on a cluster like this */
+        if (item_step(it)->neffects)
+            done = machine_effects(m, it, done);
+        add(c, (struct act_end){.outcome = "ok", .to = done, .end = X_OK, .outputs = outputs_of(m, it, outputs)});
+        if (m->calm)
+            return;
+    }
+    add(c, (struct act_end){.outcome = "failed", .how = "fails", .to = m->at, .end = X_FAILED});
     if (m->calm)
         return;
-    add(c, (struct act_end){.outcome = "failed", .how = "fails", .to = m->at, .end = X_FAILED});
     for (size_t i = 0; i < d->noutcomes; i++) {
         const struct cluster *to = apply(m, it, d->outcomes[i].name, &outputs, &end);
         if (!to)
@@ -107,8 +112,10 @@ static void action_ends(struct collect *c) {
             end = ask_done(m, it, to, &out);
         add(c, (struct act_end){.outcome = d->outcomes[i].name, .how = how_of(m, d, d->outcomes[i].name), .to = to, .end = end, .outputs = out});
     }
-    end = ask_done(m, it, done, &told);
-    add(c, (struct act_end){.outcome = "lost", .how = "gives no answer, though it was done", .to = done, .end = end, .outputs = told});
+    if (done) {
+        end = ask_done(m, it, done, &told);
+        add(c, (struct act_end){.outcome = "lost", .how = "gives no answer, though it was done", .to = done, .end = end, .outputs = told});
+    }
     end = ask_done(m, it, m->at, &told);
     add(c, (struct act_end){.outcome = "lost-before", .how = "gives no answer, and was not done", .to = m->at, .end = end, .outputs = told});
 }

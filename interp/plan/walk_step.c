@@ -27,12 +27,23 @@ static bool apply_effects(struct walk *w, struct frame *f, const struct step *st
     return true;
 }
 
-/* Folds an action's effect; *ret_outputs has every declared output, unknown ones as such. */
+/* Folds an action's effect; *ret_outputs has every declared output, unknown ones as such. *ret_impossible: its effect says that it cannot
+ * end well on such a state, which is as it was. */
 static bool apply_action(struct walk *w, const struct step *st, const char *path, const struct val *with, const struct val **ret_outputs,
-                         struct err *err) {
+                         bool *ret_impossible, struct err *err) {
     const struct val *predicted = NULL;
-    if (st->def->fn[FN_EFFECT] && !model_apply(w->state, st->def, NULL, with, w->arena, &predicted, NULL, err))
-        return false;
+    const char *ends = NULL;
+    *ret_impossible = false;
+    if (st->def->fn[FN_EFFECT]) {
+        struct model *m = model_clone(w->state); /* others point to w->state, so it is changed in place once that is sure */
+        bool ok = model_apply(m, st->def, NULL, with, w->arena, &predicted, &ends, err);
+        *ret_impossible = ok && ends && !strcmp(ends, "impossible");
+        model_free(m);
+        if (*ret_impossible)
+            return true;
+        if (!ok || !model_apply(w->state, st->def, NULL, with, w->arena, &predicted, NULL, err))
+            return false;
+    }
     const struct val *changes = val_get(st->def->decl, "changes");
     for (size_t i = 0; i < val_len(changes); i++)
         part_taint(w, val_cstr(val_at(changes, i)), st->def->fn[FN_EFFECT] ? KNOWN_PREDICTED : KNOWN_UNKNOWN);
@@ -195,8 +206,13 @@ static struct result walk_act(struct walk *w, const struct item *it, const struc
         l->attests = missing;
         for (size_t i = 0; i < val_len(missing); i++)
             val_map_set(w->arena, w->attests, missing->map.pairs[i].key, missing->map.pairs[i].val);
-        if (!apply_action(w, st, it->path, with, &outputs, err))
+        bool impossible;
+        if (!apply_action(w, st, it->path, with, &outputs, &impossible, err))
             return (struct result){.failed = true};
+        if (impossible) {
+            w->lines[at].why = "predicted to fail: it cannot be done on a cluster like this";
+            return ended(w, it, "failed", NULL, with, known_worst(known, KNOWN_PREDICTED));
+        }
     } else {
         struct val *out = val_map_new(w->arena);
         static const char *const streams[] = {"stdout", "stderr", "status", "value"};

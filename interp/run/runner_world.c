@@ -98,9 +98,17 @@ struct end {
 static struct end go_well(struct world *w, const struct act_call *c, struct arena *a) {
     struct err *errs = err_new(a);
     const struct val *predicted = NULL;
+    const char *ends = NULL;
     bool ok = true;
-    if (c->def && c->def->fn[FN_EFFECT])
-        ok = model_apply(w->model, c->def, NULL, c->with, a, &predicted, NULL, errs);
+    if (c->def && c->def->fn[FN_EFFECT]) {
+        struct model *m = model_clone(w->model);
+        ok = model_apply(m, c->def, NULL, c->with, a, &predicted, &ends, errs);
+        const bool impossible = ends && !strcmp(ends, "impossible");
+        model_free(impossible ? m : w->model);
+        if (impossible)
+            return (struct end){.outcome = OUT_FAILED, .message = "rehearsed: it cannot be done on a cluster like this, and nothing was changed"};
+        w->model = m;
+    }
     if (!ok || !effects(w, c->effect, errs))
         return (struct end){.outcome = OUT_FAILED, .message = first_error(errs)};
     return (struct end){.outcome = OUT_OK, .outputs = c->def ? outputs_of(a, c->def, predicted) : command_outputs(a)};

@@ -14,7 +14,8 @@ return action {
   effect = function(state, with)
     local d = state.dtr
     local r = d.replicas[with.replica]
-    if not r or not r.answers then return end
+    if not r then return nil end
+    if not r.answers then return false end
     local was = lib.before(d)
     d.replicas[with.replica] = nil
     lib.recount(d, was)

@@ -45,7 +45,8 @@ return action {
   end,
 
   effect = function(state, with)
-    if can(state.dtr, with) then repair(state, with, true) end
+    if not can(state.dtr, with) then return false end
+    repair(state, with, true)
   end,
 
   outcomes = {

@@ -52,16 +52,14 @@ return action {
   effect = function(state, with)
     local d = state.dtr
     local was, i, side = start(d, with)
-    if was then
-      local meets = i
-      if d.cut and side and side ~= d.replicas[was.ids[i]].side then meets = on_side(d, was, side) end
-      if meets then
-        lib.add(d, was, new_id(with), with.node, meets, side or d.replicas[was.ids[i]].side)
-        lib.recount(d, was)
-      else
-        half(d, with, was, side)
-      end
+    if not was then return false end
+    local own = d.replicas[was.ids[i]].side
+    if d.cut and side and side ~= own then
+      i = on_side(d, was, side)
+      if not i then return false end
     end
+    lib.add(d, was, new_id(with), with.node, i, side or own)
+    lib.recount(d, was)
     return { replica = new_id(with) }
   end,
 

@@ -179,11 +179,14 @@ function lib.recount(d, was)
   end
   local v = lib.view(d)
   local id, i = lib.holder(d, v)
+  local fit, most_alive = 0, 0
   for k = 1, v.n do
     local r = replicas[v.ids[k]]
     if #r.members == 0 or v.fit[k] < quorum(#r.members) then r.health = "unhealthy" end
+    if v.alive[k] > most_alive then
+      most_alive, voters = v.alive[k], #r.members
+    end
   end
-  local fit = 0
   if id then
     voters, fit = #replicas[id].members, v.fit[i]
   end

@@ -10,11 +10,13 @@ local function victims(d, with)
   return r
 end
 
+-- false: the cluster refuses it.
 local function remove(state, with, ids, clear)
   local d = state.dtr
+  if #ids == 0 then return nil end
   local was = lib.before(d)
   local via, i = lib.through(d, was, with.existing_replica)
-  if not via or #ids == 0 or contains(ids, via) then return end
+  if not via or contains(ids, via) then return false end
   lib.drop(state, was, via, i, ids, clear)
   lib.recount(d, was)
 end
@@ -32,19 +34,19 @@ return action {
   planned  = true,
 
   effect = function(state, with)
-    remove(state, with, victims(state.dtr, with), true)
+    return remove(state, with, victims(state.dtr, with), true)
   end,
 
   outcomes = {
     partial = function(state, with)
       local ids = victims(state.dtr, with)
       if #ids < 2 then return false end
-      remove(state, with, take(ids, 1), true)
+      return remove(state, with, take(ids, 1), true)
     end,
     late_error = function(state, with)
       local ids = victims(state.dtr, with)
       if #ids == 0 then return false end
-      remove(state, with, ids, false)
+      return remove(state, with, ids, false)
     end,
   },
   outcome_texts = { partial = "removes the first replica only", late_error = "removes them, but leaves their containers running" },

@@ -8,6 +8,8 @@ end
 
 local function install(state, with, volumes)
   local d, id = state.dtr, new_id(with)
+  local _, there = lib.on(d, with.node)
+  if there and there.answers then return false end
   local was = lib.before(d)
   local node = d.nodes and d.nodes[with.node]
   local good = volumes == "present"
@@ -40,14 +42,14 @@ return action {
   end,
 
   effect = function(state, with)
-    install(state, with, "present")
+    if install(state, with, "present") == false then return false end
     return { replica = new_id(with) }
   end,
 
   outcomes = {
     wrong_version = function() end,
     half = function(state, with)
-      install(state, with, "absent")
+      return install(state, with, "absent")
     end,
   },
   outcome_texts = { wrong_version = "refuses a backup of another version", half = "installs a replica, but the import fails" },

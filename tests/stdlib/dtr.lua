@@ -42,6 +42,7 @@ local function act(state, name, with, outcome)
   local after = E.copy(state)
   local fn = outcome and dtr[name].outcomes[outcome] or dtr[name].effect
   local r = fn(after, with)
+  if r == false then after = E.copy(state) end
   return fits(after), r
 end
 
@@ -212,11 +213,11 @@ test("half a join leaves containers that nobody counts, and that a removal clear
   same(3, count_keys(clear.dtr.replicas))
 end)
 
-test("a join is refused without a quorum, through an unhealthy replica, and on a node that has one: nothing changes", function()
+test("a join cannot end well without a quorum, through an unhealthy replica, or on a node that has one", function()
   for _, case in ipairs{ { cluster("aaaaa", { down = { c, d, e } }), "node6", a }, { cluster("aaabb", { cut = true }), "node6", d },
                          { cluster("aaa"), "node3", a } } do
     local with = { node = case[2], existing_replica = case[3] }
-    same(count_keys(case[1].dtr.replicas), count_keys(act(case[1], "join", with).dtr.replicas))
+    same(false, select(2, act(case[1], "join", with)))
     same(false, select(2, act(case[1], "join", with, "half")))
   end
 end)
@@ -256,9 +257,16 @@ test("a removal that ends in an error late leaves containers that nobody counts"
   same("table", type(dtr.remove.done(again, with)))
 end)
 
-test("a removal is refused through the replica that is to go, and without a quorum", function()
-  same(3, count_keys(act(cluster("aaa"), "remove", { existing_replica = a, replicas = list{ a, b } }).dtr.replicas))
-  same(5, count_keys(act(cluster("aaaaa", { down = { c, d, e } }), "remove", { existing_replica = a, replicas = list{ c } }).dtr.replicas))
+test("a removal cannot end well through the replica that is to go, or without a quorum; there is nothing to do without a victim", function()
+  same(false, select(2, act(cluster("aaa"), "remove", { existing_replica = a, replicas = list{ a, b } })))
+  same(false, select(2, act(cluster("aaaaa", { down = { c, d, e } }), "remove", { existing_replica = a, replicas = list{ c } })))
+  same(nil, select(2, act(cluster("aaaaa", { down = { c, d, e } }), "remove", { existing_replica = a, replicas = list{} })))
+end)
+
+test("a node that is alone on its side of a cut cannot join", function()
+  local cut = cluster("aaabb", { cut = true })
+  cut.dtr.nodes.node6.side = "c"
+  same(false, select(2, act(cut, "join", { node = "node6", existing_replica = a })))
 end)
 
 test("one that returns after it was removed is counted by nobody and decides nothing", function()
@@ -329,10 +337,10 @@ test("volumes that turn out to be corrupt are no loss by the step, and another r
   held(s, 1, 1)
 end)
 
-test("a repair from corrupt volumes changes nothing", function()
+test("a repair from corrupt volumes cannot end well", function()
   local lost = cluster("aaaaa", { down = { c, d, e } })
   lost.dtr.replicas[a].volumes = "corrupt"
-  same(5, count_keys(act(lost, "emergency_repair", { replica = a }).dtr.replicas))
+  same(false, select(2, act(lost, "emergency_repair", { replica = a })))
   same(false, select(2, act(lost, "emergency_repair", { replica = a }, "late_error")))
 end)
 
@@ -363,7 +371,9 @@ test("a restore beside a cluster that lives, or that returns, is a split brain",
 end)
 
 test("a backup tells its file and a reconfiguration leaves the membership", function()
-  same("/b.tar", dtr.backup.effect({}, { file = "/b.tar" }).file)
+  local cut = cluster("aaabb", { cut = true })
+  same("/b.tar", dtr.backup.effect(cut, { existing_replica = a, file = "/b.tar" }).file)
+  same(false, dtr.backup.effect(cut, { existing_replica = d, file = "/b.tar" }))
   same(nil, dtr.reconfigure.effect(cluster("aaa"), {}))
 end)
 
