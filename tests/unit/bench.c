@@ -42,6 +42,10 @@ static const char *const library[][2] = {
      "  outcomes = { half = function(state) state.demo.formed = 'half' end, anyway = function(state) state.demo.formed = 'so' return 'ok' end,\n"
      "    late = function(state) state.demo.formed = true return 'unknown' end, never = function(state) state.demo.formed = 'no' return false end },\n"
      "  outcome_texts = { half = 'is half done' }, run = function() return {} end }"},
+    {"stdlib/demo/once.lua",
+     "return action{ summary = 'once', changes = {'demo'},\n"
+     "  effect = function(state) local was = state.demo.once state.demo.once = (was or 0) + 1 if was then return false end end,\n"
+     "  run = function() return {} end }"},
     {"stdlib/demo/back.lua",
      "return event{ needs = {'demo'}, summary = 'a member comes back', when = function(state) return not state.demo.member and { 'a', list{ 'a', 'b' } } end,\n"
      "  effect = function(state, choice) state.demo.member = type(choice) == 'table' and table.concat(choice, '+') or choice end }"},

@@ -25,6 +25,11 @@ static const char world_risk[] =
     "    half = function(state, with) state.demo.word = 'half' end,\n"
     "    never = function(state, with) if state.demo.z == 0 then return false end state.demo.word = 'never' end },\n"
     "  run = function() end }";
+/* Only where x is 0; elsewhere it cannot end well, and what it has changed until then is forgotten. */
+static const char world_once[] =
+    "return action { summary = 'Once', changes = { 'demo' }, effect = function(state)\n"
+    "  local was = state.demo.x; state.demo.x = 1; if was > 0 then state.demo.word = 'bad' return false end end,\n"
+    "  done = function(state) return state.demo.x == 1 end, run = function() end }";
 static const char world_cap[] = "return rule { needs = { 'demo' }, never = function(state, before, by)\n"
                                 "  if by == 'step' and state.demo.x > 3 and before.demo.x <= 3 then return 'x is over 3' end end }";
 static const char world_even[] = "return rule { needs = { 'demo' }, finally = function(state) if state.demo.y % 2 == 1 then return 'y is odd' end end }";
@@ -50,6 +55,7 @@ static inline struct explored *kit_explore(struct kit *k, struct explored_case c
     kit_file(k, "stdlib/demo/cluster.lua", world_probe);
     kit_file(k, "stdlib/demo/add.lua", world_add);
     kit_file(k, "stdlib/demo/risk.lua", world_risk);
+    kit_file(k, "stdlib/demo/once.lua", world_once);
     kit_file(k, "stdlib/demo/cap.lua", world_cap);
     kit_file(k, "stdlib/demo/even.lua", world_even);
     kit_file(k, "stdlib/demo/bad_end.lua", world_bad_end);

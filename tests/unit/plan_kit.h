@@ -18,6 +18,8 @@ static const char kit_join[] = "return action { summary = 'Join', describe = 'jo
                                "  run = function() end }";
 static const char kit_wipe[] = "return action { summary = 'Wipe', changes = { 'demo' }, destroys = 'everything',\n"
                                "  attests = function(state, with) return { n2 = 'its disk is not seen' } end, run = function() end }";
+static const char kit_once[] = "return action { summary = 'Once', changes = { 'demo' },\n"
+                               "  effect = function(state) if state.demo.held then state.demo.n = 99 return false end state.demo.held = true end, run = function() end }";
 static const char kit_quorum[] = "return capability { needs = { 'demo' }, holds = function(state) return state.demo.held, 'too few' end }";
 static const char kit_twice[] = "return func(function(n) return 2 * n end)";
 
@@ -26,6 +28,7 @@ static inline struct loader *kit_loader(struct kit *k) {
     kit_file(k, "stdlib/demo/cluster.lua", kit_cluster);
     kit_file(k, "stdlib/demo/join.lua", kit_join);
     kit_file(k, "stdlib/demo/wipe.lua", kit_wipe);
+    kit_file(k, "stdlib/demo/once.lua", kit_once);
     kit_file(k, "stdlib/demo/quorum.lua", kit_quorum);
     kit_file(k, "stdlib/demo/twice.lua", kit_twice);
     kit_library(k);

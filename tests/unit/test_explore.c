@@ -68,6 +68,13 @@ static void nothing_follows_a_step_that_failed(void **state) {
                                    "  - { id: b, if: state.demo.word == 'half', uses: demo.add, with: { to: x, by: 4 } }\n"), "safe");
 }
 
+static void what_an_effect_calls_impossible_ends_well_nowhere(void **state) {
+    struct kit *k = *state;
+    static const char once[] = "  - { id: a, uses: demo.once }\n  - { id: b, uses: demo.add, with: { to: x, by: 3 } }\n";
+    assert_string_equal(verdict(k, once), "demo.cap x is over 3 | a ends well; b ends well");
+    assert_string_equal(verdict(k, arena_printf(k->a, "  - { id: z, uses: demo.add, with: { to: x, by: 2 } }\n%s", once)), "safe");
+}
+
 static void what_says_continue_is_followed(void **state) {
     struct kit *k = *state;
     assert_string_equal(verdict(k, "  - { id: a, uses: demo.risk, with: { to: x }, on_failure: continue }\n"
@@ -230,6 +237,7 @@ int main(void) {
         KIT_TEST(an_act_that_gives_no_answer_is_settled_before_anything_else),
         KIT_TEST(a_step_that_failed_half_way_is_tried_again_from_there),
         KIT_TEST(nothing_follows_a_step_that_failed),
+        KIT_TEST(what_an_effect_calls_impossible_ends_well_nowhere),
         KIT_TEST(what_says_continue_is_followed),
         KIT_TEST(a_rescue_is_gone_through),
         KIT_TEST(alternatives_are_taken_in_their_order_and_only_after_a_failure),

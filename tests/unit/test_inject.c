@@ -132,6 +132,16 @@ static void an_outcome_that_cannot_happen_changes_nothing_and_is_told(void **sta
     bench_free(&b);
 }
 
+static void what_an_effect_calls_impossible_fails_and_changes_nothing(void **state) {
+    (void)state;
+    RUN(.runbook = HEAD "steps:\n  - { id: a, uses: demo.once }\n  - { id: b, uses: demo.once, on_failure: continue }\n"
+                        "postconditions: [ { check: state.demo.once == 1, message: m } ]\n");
+    LINE("step.ended a ok");
+    LINE("step.ended b failed");
+    assert_status(&b, 0);
+    bench_free(&b);
+}
+
 static void a_probe_of_a_step_can_fail(void **state) {
     (void)state;
     RUN(.runbook = HEAD "steps:\n  - { id: a, uses: demo.cluster }\n", .fail = LIST("a"));
@@ -258,6 +268,7 @@ int main(void) {
         cmocka_unit_test(a_declared_outcome_changes_the_state_and_fails),
         cmocka_unit_test(a_declared_outcome_says_how_the_step_ends),
         cmocka_unit_test(an_outcome_that_cannot_happen_changes_nothing_and_is_told),
+        cmocka_unit_test(what_an_effect_calls_impossible_fails_and_changes_nothing),
         cmocka_unit_test(a_probe_of_a_step_can_fail),
         cmocka_unit_test(a_wait_can_run_out_and_then_its_effect_is_not_applied),
         cmocka_unit_test(a_wait_that_holds_already_cannot_run_out),

@@ -114,6 +114,16 @@ static void a_wait_is_predicted_assumed_or_told_to_be_in_vain(void **state) {
                         "a wait assumed\nb wait assumed\nc times-out assumed\nd times-out assumed\ne not-reached assumed\n");
 }
 
+static void what_an_effect_calls_impossible_is_predicted_to_fail(void **state) {
+    struct kit *k = *state;
+    const struct plan *p = make(k, "steps:\n  - { id: a, uses: demo.once }\n  - { id: b, uses: demo.once, on_failure: continue }\n"
+                                   "  - { id: c, if: state.demo.n == 99, uses: demo.once }\n  - { id: d, uses: demo.once }\n  - { id: e, uses: demo.once }\n",
+                                "{\"held\":false,\"n\":1,\"members\":{}}", NULL, NULL);
+    assert_non_null(p);
+    assert_string_equal(lines(k, p), "a run proved\nb run proved\nc skip predicted\nd run proved\ne not-reached predicted\n");
+    assert_string_equal(p->lines[1].why, "predicted to fail: it cannot be done on a cluster like this");
+}
+
 static void without_an_effect_what_an_action_changes_is_unknown(void **state) {
     struct kit *k = *state;
     const struct plan *p = make(k, "steps:\n  - { id: a, uses: demo.wipe }\n  - { id: b, if: state.demo.n == 1, uses: demo.join, with: { node: n1 } }\n", NULL, NULL, NULL);
@@ -239,6 +249,7 @@ int main(void) {
         KIT_TEST(items_that_only_the_run_knows_are_said_to_be_unknown),
         KIT_TEST(a_list_that_is_none_is_an_error),
         KIT_TEST(a_wait_is_predicted_assumed_or_told_to_be_in_vain),
+        KIT_TEST(what_an_effect_calls_impossible_is_predicted_to_fail),
         KIT_TEST(without_an_effect_what_an_action_changes_is_unknown),
         KIT_TEST(what_is_lost_and_who_must_be_attested_is_on_the_line),
         KIT_TEST(who_is_attested_is_not_asked_for_again),
