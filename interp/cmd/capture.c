@@ -68,9 +68,11 @@ int cmd_capture(struct ctx *c) {
         val_map_set(c->arena, world, "description", val_get(c->world, "description"));
     val_map_set(c->arena, world, "nodes", nodes(c));
     val_map_set(c->arena, world, "state", state(c, &o));
-    for (size_t i = 0; i < o.n; i++)
-        if (o.parts[i].how == SEEN_UNOBSERVED || o.parts[i].how == SEEN_UNASKED)
-            err_warn(c->err, mark_none(), "unobserved", "state.%s could not be observed, and is marked so: %s", o.parts[i].part.name, o.parts[i].why);
+    for (size_t i = 0; i < o.n; i++) {
+        const struct seen *s = &o.parts[i];
+        if (s->how == SEEN_UNOBSERVED || s->how == SEEN_UNASKED)
+            err_warn(c->err, mark_none(), "unobserved", "state.%s could not be observed, and is marked so: %s", s->part.name, s->why);
+    }
     struct buf b = BUF_INIT;
     if (c->opt.output && !strcmp(c->opt.output, "json"))
         json_print(world, JSON_INDENT, &b);

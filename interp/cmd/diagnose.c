@@ -200,7 +200,9 @@ static void print_advice(struct ctx *c, const struct diagnosis *d, const char *l
         const struct advice *a = &d->advice[k % d->nadvice];
         if (!in_layer(a, layer) || (a->kind == ADVICE_APPLIES) != (k < d->nadvice))
             continue;
-        const char *text = a->kind == ADVICE_UNTOLD ? arena_printf(c->arena, "cannot be told: %s", a->message) : a->message ? a->message : a->title;
+        const char *text = a->message ? a->message : a->title;
+        if (a->kind == ADVICE_UNTOLD)
+            text = arena_printf(c->arena, "cannot be told: %s", a->message);
         line(c, b, kinds[a->kind].look, kinds[a->kind].word, a->name, text);
         if (a->kind == ADVICE_APPLIES)
             line(c, b, LOOK_PLAIN, "", command_for(c, d, a), NULL);
@@ -208,18 +210,21 @@ static void print_advice(struct ctx *c, const struct diagnosis *d, const char *l
 }
 
 static void print_layer(struct ctx *c, const struct diagnosis *d, const struct seen *s, struct buf *b) {
-    static const char *const how[] = {[SEEN_UNOBSERVED] = "could not be probed", [SEEN_UNASKED] = "not probed", [SEEN_ABSENT] = "not part of this site"};
+    static const char *const how[] = {[SEEN_UNOBSERVED] = "could not be probed", [SEEN_UNASKED] = "not probed", [SEEN_ABSENT] = "not part of this "};
     buf_addc(b, '\n');
     style_add(b, c->style, LOOK_BOLD, title_of(s->part.name), 0);
-    if (s->val)
-        style_add(b, c->style, LOOK_PLAIN, arena_printf(c->arena, "  %s", picture_of(c, d->seen.state, s)), 0);
+    const char *text = s->val ? picture_of(c, d->seen.state, s) : s->why;
+    if (s->how == SEEN_PROBED)
+        style_add(b, c->style, LOOK_PLAIN, arena_printf(c->arena, "  %s", text), 0);
     else
-        style_add(b, c->style, s->how == SEEN_UNOBSERVED ? LOOK_BAD : LOOK_DIM, arena_printf(c->arena, "  %s: %s", how[s->how], s->why), 0);
+        style_add(b, c->style, s->how == SEEN_UNOBSERVED ? LOOK_BAD : LOOK_DIM,
+                  arena_printf(c->arena, "  %s%s: %s", how[s->how], s->how != SEEN_ABSENT ? "" : c->world ? "world" : "site", text), 0);
     buf_addc(b, '\n');
     for (size_t i = 0; i < d->nfindings; i++) {
         const struct finding *f = &d->findings[i];
         if (!strcmp(f->layer, s->part.name))
-            line(c, b, f->holds ? LOOK_GOOD : LOOK_BAD, f->holds ? "holds" : "WRONG", f->def->name, f->holds ? val_get_str(f->def->decl, "summary", NULL) : f->why);
+            line(c, b, f->holds ? LOOK_GOOD : LOOK_BAD, f->holds ? "holds" : "WRONG", f->def->name,
+                 f->holds ? val_get_str(f->def->decl, "summary", NULL) : f->why);
     }
     if (s->how != SEEN_ABSENT)
         print_advice(c, d, s->part.name, b);
@@ -270,7 +275,8 @@ static void print_verdict(struct ctx *c, const struct diagnosis *d, struct buf *
         buf_printf(&names, "%s%s", i ? ", " : "", val_cstr(val_at(d->wrong, i)));
     style_add(b, c->style, LOOK_BAD, arena_printf(c->arena, "Something is wrong: %s.", names.data), 0);
     buf_done(&names);
-    style_add(b, c->style, LOOK_PLAIN, d->begin ? arena_printf(c->arena, " Begin with %s.", d->begin->name) : " No runbook applies to it.", 0);
+    const char *next = d->begin ? arena_printf(c->arena, " Begin with %s.", d->begin->name) : " No runbook applies to it.";
+    style_add(b, c->style, LOOK_PLAIN, next, 0);
     buf_addc(b, '\n');
 }
 
@@ -355,7 +361,8 @@ int cmd_diagnose(struct ctx *c) {
     }
     const struct advisor *ad = advise_load(&c->loader);
     struct diagnosis d = {.seen = observe_all(c, ad), .how = how_to_come_here(c)};
-    const struct advise_spec spec = {.state = d.seen.state, .site = c->site_val, .run = c->run_val, .parts = d.seen.decls, .nparts = d.seen.n};
+    const struct advise_spec spec = {.state = d.seen.state, .site = c->site_val, .run = c->run_val, .parts = d.seen.decls,
+                                     .nparts = d.seen.n};
     find_capabilities(c, &d);
     d.advice = advise_on(c->arena, ad, &spec, &d.nadvice);
     const char *lowest;

@@ -1,4 +1,4 @@
-/* observe.h: everything that a site's runbooks read, probed once. */
+/* observe.h: everything that a site's runbooks and library read, probed once. */
 #ifndef CMD_OBSERVE_H
 #define CMD_OBSERVE_H
 
@@ -27,8 +27,8 @@ struct observed {
     size_t n;
 };
 
-/* The parts of all runbooks, each once: by FAMILY.cluster if some runbook declares that, else as the first one does. What cannot be learnt is an
- * answer too. The state is to be freed. */
+/* The parts of all runbooks, each once: by FAMILY.cluster if some runbook declares that, else as the first one does; and what the library can probe
+ * by a FAMILY.cluster that needs no inputs. What cannot be learnt is an answer too. The state is to be freed. */
 struct observed observe_all(struct ctx *c, const struct advisor *ad);
 
 #endif

@@ -105,15 +105,18 @@ static const char *part_missing(struct arena *a, const struct runbook *rb, const
         const struct part *p = &rb->parts[i];
         if (!model_has(spec->state, p->name))
             return arena_printf(a, "state.%s is not observed", p->name);
-        for (size_t k = 0; spec->parts && k < spec->nparts; k++)
-            if (!strcmp(spec->parts[k].name, p->name) && spec->parts[k].probe != p->probe)
-                return arena_printf(a, "it observes state.%s by %s, which was observed by %s", p->name, p->probe->name, spec->parts[k].probe->name);
+        for (size_t k = 0; spec->parts && k < spec->nparts; k++) {
+            const struct part *was = &spec->parts[k];
+            if (!strcmp(was->name, p->name) && was->probe != p->probe)
+                return arena_printf(a, "it observes state.%s by %s, which was observed by %s", p->name, p->probe->name, was->probe->name);
+        }
     }
     return NULL;
 }
 
 /* Binds without asking anybody. NULL: the faults say why not. */
-static struct bind *bind_offline(struct arena *a, const struct advisor *ad, const struct runbook *rb, const struct advise_spec *spec, struct err *err) {
+static struct bind *bind_offline(struct arena *a, const struct advisor *ad, const struct runbook *rb, const struct advise_spec *spec,
+                                 struct err *err) {
     const struct site *site = ad->ld->site;
     const struct bind_spec bs = {.ld = ad->ld, .rb = rb, .given = site ? val_get(site->inputs, rb->name) : NULL,
                                  .state = (struct model *)(uintptr_t)spec->state, /* every part is there: nothing is set in it */
@@ -124,7 +127,8 @@ static struct bind *bind_offline(struct arena *a, const struct advisor *ad, cons
     return bind_step(b, &wants, &n, err) == BIND_DONE ? b : NULL;
 }
 
-static void judge(struct arena *a, const struct advisor *ad, const struct runbook *rb, const struct advise_spec *spec, struct advice *ret) {
+static void judge(struct arena *a, const struct advisor *ad, const struct runbook *rb, const struct advise_spec *spec,
+                  struct advice *ret) {
     ret->kind = ADVICE_UNTOLD;
     ret->message = part_missing(a, rb, spec);
     if (ret->message)
@@ -163,7 +167,8 @@ const struct advice *advise_on(struct arena *a, const struct advisor *ad, const 
     for (size_t i = 0; i < ad->n; i++) {
         const struct entry *e = &ad->entries[i];
         struct advice *out = &list[i];
-        *out = (struct advice){.name = e->name, .layer = e->layer, .rb = e->rb, .title = e->rb ? e->rb->title : NULL, .kind = ADVICE_ANYTIME};
+        *out = (struct advice){.name = e->name, .layer = e->layer, .rb = e->rb, .kind = ADVICE_ANYTIME};
+        out->title = e->rb ? e->rb->title : NULL;
         if (!e->rb) {
             out->kind = ADVICE_BROKEN;
             out->message = e->fault;
