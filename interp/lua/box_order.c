@@ -51,9 +51,44 @@ static void read_key(lua_State *L, int idx, struct key *k) {
     }
 }
 
+enum { few = 48 };
+
+/* Those of a small table are sorted on the stack. Returns false, with nothing pushed, if there are more than a few. */
+static bool order_few(lua_State *L, int idx) {
+    struct key keys[few];
+    int n = 0;
+    luaL_checkstack(L, few + 6, NULL);
+    const int base = lua_gettop(L);
+    for (lua_pushnil(L); lua_next(L, idx);) {
+        if (n == few) {
+            lua_settop(L, base);
+            return false;
+        }
+        lua_pop(L, 1);
+        struct key k = {.at = base + ++n};
+        read_key(L, -1, &k);
+        int at = n - 1;
+        for (; at > 0 && compare(&k, &keys[at - 1]) < 0; at--)
+            keys[at] = keys[at - 1];
+        keys[at] = k;
+        lua_pushvalue(L, -1); /* one copy stays, the other is where lua_next goes on */
+    }
+    lua_createtable(L, n, 0);
+    for (int i = 0; i < n; i++) {
+        lua_pushvalue(L, (int)keys[i].at);
+        lua_rawseti(L, -2, i + 1);
+    }
+    if (n)
+        lua_replace(L, base + 1);
+    lua_settop(L, base + 1);
+    return true;
+}
+
 void order_keys(lua_State *L, int idx) {
     idx = lua_absindex(L, idx);
     luaL_checkstack(L, 6, NULL);
+    if (order_few(L, idx))
+        return;
     lua_Integer n = 0;
     bool sorted = true;
     struct key last = {0};

@@ -104,7 +104,8 @@ bool lval_is_list(lua_State *L, int idx); /* of a raw table: marked, or its keys
 /* model_walk.c: whole tables. All raise Lua errors. */
 void walk_clone(lua_State *L, int idx, bool reading);
 void walk_check(lua_State *L, int idx, const char *what);
-void walk_hash(lua_State *L, int idx, uint64_t ret[2]);
+/* *ret_opaque is set if something in it is unknown or unobserved, and left alone otherwise. */
+void walk_hash(lua_State *L, int idx, uint64_t ret[2], bool *ret_opaque);
 
 /* library_env.c: the environments of library files (family, or NULL) and of expressions. */
 void env_open(struct box *b, lua_State *L);

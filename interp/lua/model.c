@@ -11,6 +11,7 @@ struct model {
     struct box *box;
     int ref;      /* the table, in the registry */
     size_t bytes; /* that it took when it was made: ours, and no script's */
+    bool plain;   /* hashed, and nothing in it is unknown or unobserved: it may be read without a view that raises signals */
 };
 
 /* --- making --- */
@@ -29,6 +30,7 @@ struct job { /* what a protected function is handed */
     struct mark at;
     const struct val *ret, *second;
     uint64_t *hash;
+    bool opaque;
     bool ok;
 };
 
@@ -108,6 +110,7 @@ static int do_set(lua_State *L) {
 
 void model_set(struct model *m, const char *part, const struct val *v) {
     struct job j = {.to = m, .part = part, .v = v};
+    m->plain = false;
     trusted(m->box, do_set, &j);
 }
 
@@ -140,13 +143,14 @@ bool model_get(const struct model *m, const char *part, struct arena *a, const s
 static int do_hash(lua_State *L) {
     struct job *j = lua_touserdata(L, 1);
     model_push_on(L, j->from);
-    walk_hash(L, -1, j->hash);
+    walk_hash(L, -1, j->hash, &j->opaque);
     return 0;
 }
 
 void model_hash(const struct model *m, uint64_t ret[2]) {
     struct job j = {.from = m, .hash = ret};
     trusted(m->box, do_hash, &j);
+    ((struct model *)(uintptr_t)m)->plain = !j.opaque;
 }
 
 /* --- one path --- */
@@ -198,6 +202,7 @@ static int do_set_path(lua_State *L) {
 
 bool model_set_path(struct model *m, const char *path, const struct val *v, struct mark at, struct err *err) {
     struct job j = {.to = m, .path = path, .v = v, .at = at, .err = err};
+    m->plain = false;
     return box_run(m->box, m->box->L, do_set_path, &j, err->arena, NULL, err) == CALL_OK && j.ok;
 }
 
@@ -249,6 +254,7 @@ bool model_apply(struct model *m, const struct def *d, const char *outcome, cons
         *ret_outputs = NULL;
     if (ret_ends)
         *ret_ends = NULL;
+    m->plain = false;
     if (!outcome || !strcmp(outcome, "ok"))
         j.ref = d->fn[FN_EFFECT];
     else {
@@ -300,12 +306,16 @@ static void push_arg(lua_State *L, const struct val *v) {
     lua_replace(L, -2);
 }
 
+/* A view costs an object for each table that is looked into. A state that was hashed can do without: whoever hashed it can tell
+ * whether it was changed (model_hash again), and where nothing is unobserved there is no signal to raise. */
 static void push_state(lua_State *L, const struct model *m) {
     if (!m) {
         lua_pushnil(L);
         return;
     }
     model_push_on(L, m);
+    if (m->plain)
+        return;
     lval_push_view(L, -1);
     lua_replace(L, -2);
 }

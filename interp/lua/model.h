@@ -19,7 +19,8 @@ void model_set(struct model *m, const char *part, const struct val *v);
 bool model_has(const struct model *m, const char *part);
 /* The part as a val (NULL if there is none). An error only if a script has put something there that is not data. */
 bool model_get(const struct model *m, const char *part, struct arena *a, const struct val **ret, struct err *err);
-/* A 128-bit hash over the content; equal states have equal hashes. */
+/* A 128-bit hash over the content; equal states have equal hashes. A model that was hashed and is not changed since is handed to pure functions as it is
+ * (to those that were not, as a read-only view): who hashed it must hash it again in the end, and not trust it if it differs. */
 void model_hash(const struct model *m, uint64_t ret[2]);
 
 /* Applies an action's effect (outcome NULL or "ok"), one of its named outcomes, or an event's effect (with: the way) to m itself: clone first if

@@ -16,32 +16,55 @@ static bool is_unobserved(lua_State *L, int idx) {
     return opaque_text(L, idx, &unobserved) && unobserved;
 }
 
-static void clone(lua_State *L, int idx, bool reading, int depth) {
-    if (depth > (box_of(L)->trusted ? deepest : max_depth))
-        luaL_error(L, "a table is nested deeper than %d levels, or contains itself", max_depth);
-    luaL_checkstack(L, 6, "a table is nested too deeply");
-    lua_createtable(L, (int)lua_rawlen(L, idx), 0);
-    int to = lua_gettop(L);
-    for (lua_pushnil(L); lua_next(L, idx);) {
-        lua_pushvalue(L, -2);
-        lua_insert(L, -2); /* key key value */
-        if (lua_type(L, -1) == LUA_TTABLE) {
-            clone(L, lua_gettop(L), reading, depth + 1);
-            lua_replace(L, -2);
-        } else if (view_raw(L, lua_gettop(L))) {
+static void clone(lua_State *L, int idx, bool reading, int depth);
+
+/* Replaces the value on top by a copy of it. */
+static void clone_value(lua_State *L, bool reading, int depth) {
+    switch (lua_type(L, -1)) {
+    case LUA_TTABLE:
+        clone(L, lua_gettop(L), reading, depth + 1);
+        lua_replace(L, -2);
+        break;
+    case LUA_TUSERDATA:
+        if (view_raw(L, -1)) {
             clone(L, lua_gettop(L), true, depth + 1);
             lua_replace(L, -3);
             lua_pop(L, 1);
         } else if (reading && !is_unobserved(L, -1)) /* what could not be observed stays in the copy, as it was; what is unknown is read */
             opaque_raise(L, -1);
-        lua_rawset(L, to);
+        break;
+    default:
+        break;
     }
-    if (lua_getmetatable(L, idx)) {
-        bool list = lua_topointer(L, -1) == box_of(L)->mt_list;
-        lua_pop(L, 1);
-        if (list)
-            lval_mark_list(L, to);
+}
+
+static void clone(lua_State *L, int idx, bool reading, int depth) {
+    struct box *b = box_of(L);
+    if (depth > (b->trusted ? deepest : max_depth))
+        luaL_error(L, "a table is nested deeper than %d levels, or contains itself", max_depth);
+    luaL_checkstack(L, 6, "a table is nested too deeply");
+    const bool list = box_has_mt(L, idx, b->mt_list);
+    const lua_Integer items = (lua_Integer)lua_rawlen(L, idx);
+    int entries = 0; /* growing a table by one again and again costs more than counting */
+    if (!items)
+        for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1))
+            entries++;
+    lua_createtable(L, (int)items, entries);
+    const int to = lua_gettop(L);
+    for (lua_Integer i = 1; list && i <= items; i++) {
+        lua_rawgeti(L, idx, i);
+        clone_value(L, reading, depth);
+        lua_rawseti(L, to, i);
     }
+    if (!list && (items || entries))
+        for (lua_pushnil(L); lua_next(L, idx);) {
+            clone_value(L, reading, depth);
+            lua_pushvalue(L, -2);
+            lua_insert(L, -2); /* key key value */
+            lua_rawset(L, to);
+        }
+    if (list)
+        lval_mark_list(L, to);
 }
 
 void walk_clone(lua_State *L, int idx, bool reading) {
@@ -93,6 +116,10 @@ void walk_check(lua_State *L, int idx, const char *what) {
 
 /* --- hash --- */
 
+/* Lua keeps one copy of each string up to this length, so its address stands for its content for as long as anybody holds it; that is, for
+ * as long as there is a state that was hashed with it. */
+enum { longest_interned = 40 };
+
 static uint64_t mix(uint64_t h) {
     h ^= h >> 32;
     h *= 0xd6e8feb86659fd93u;
@@ -117,9 +144,9 @@ static void hash_bytes(char tag, const void *data, size_t len, uint64_t h[2]) {
     h[1] = mix(mix(b + w) ^ 0xa4093822299f31d0u);
 }
 
-static void hash_table(lua_State *L, int idx, int depth, uint64_t h[2]);
+static void hash_table(lua_State *L, int idx, int depth, uint64_t h[2], bool *opaque);
 
-static void hash_value(lua_State *L, int idx, int depth, uint64_t h[2]) {
+static void hash_value(lua_State *L, int idx, int depth, uint64_t h[2], bool *opaque) {
     switch (lua_type(L, idx)) {
     case LUA_TBOOLEAN: {
         char t = (char)lua_toboolean(L, idx);
@@ -139,14 +166,19 @@ static void hash_value(lua_State *L, int idx, int depth, uint64_t h[2]) {
     case LUA_TSTRING: {
         size_t len;
         const char *s = lua_tolstring(L, idx, &len);
-        hash_bytes('s', s, len, h);
+        if (len <= longest_interned) {
+            h[0] = mix((uint64_t)(uintptr_t)s ^ 0x243f6a8885a308d3u);
+            h[1] = mix(h[0] + 0xa4093822299f31d0u);
+        } else
+            hash_bytes('s', s, len, h);
         return;
     }
     case LUA_TTABLE:
-        hash_table(L, idx, depth + 1, h);
+        hash_table(L, idx, depth + 1, h, opaque);
         return;
     default: {
         bool unobserved;
+        *opaque = true;
         const char *text = opaque_text(L, idx, &unobserved);
         if (text)
             hash_bytes(unobserved ? 'o' : 'u', text, strlen(text), h);
@@ -157,7 +189,7 @@ static void hash_value(lua_State *L, int idx, int depth, uint64_t h[2]) {
 }
 
 /* The sum over all entries does not depend on their order. */
-static void hash_table(lua_State *L, int idx, int depth, uint64_t h[2]) {
+static void hash_table(lua_State *L, int idx, int depth, uint64_t h[2], bool *opaque) {
     if (depth > deepest)
         luaL_error(L, "a table is nested deeper than %d levels, or contains itself", deepest);
     luaL_checkstack(L, 4, "a table is nested too deeply");
@@ -165,8 +197,8 @@ static void hash_table(lua_State *L, int idx, int depth, uint64_t h[2]) {
     for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
         uint64_t k[2], v[2];
         int top = lua_gettop(L);
-        hash_value(L, top - 1, depth, k);
-        hash_value(L, top, depth, v);
+        hash_value(L, top - 1, depth, k, opaque);
+        hash_value(L, top, depth, v, opaque);
         for (int i = 0; i < 2; i++)
             sum[i] += mix(k[i] * 0x9e3779b97f4a7c15u + mix(v[i] + 0x452821e638d01377u));
     }
@@ -174,6 +206,6 @@ static void hash_table(lua_State *L, int idx, int depth, uint64_t h[2]) {
     h[1] = mix(sum[1] ^ 0xc0ac29b7c97c50ddu);
 }
 
-void walk_hash(lua_State *L, int idx, uint64_t ret[2]) {
-    hash_table(L, lua_absindex(L, idx), 0, ret);
+void walk_hash(lua_State *L, int idx, uint64_t ret[2], bool *ret_opaque) {
+    hash_table(L, lua_absindex(L, idx), 0, ret, ret_opaque);
 }

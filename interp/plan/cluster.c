@@ -44,6 +44,18 @@ bool cluster_set_new(struct box *box, struct library *lib, const struct model *s
     return true;
 }
 
+bool cluster_set_check(struct cluster_set *s) {
+    for (size_t i = 0; i < s->n; i++) {
+        struct key k;
+        model_hash(s->all[i]->model, k.h);
+        if (k.h[0] != s->all[i]->key.h[0] || k.h[1] != s->all[i]->key.h[1]) {
+            err_add(s->err, mark_none(), "impure", "a rule, an event, or a function that one of them calls has changed the state that it was given to look at");
+            return false;
+        }
+    }
+    return true;
+}
+
 void cluster_set_free(struct cluster_set *s) {
     if (!s)
         return;

@@ -45,6 +45,8 @@ struct cluster_set {
 
 /* Rules and events are those of the library of which every part that they need is in the state. */
 bool cluster_set_new(struct box *box, struct library *lib, const struct model *state, struct err *err, struct cluster_set **ret);
+/* Whether every state is still as it was made: rules and events may look at one, and must not change it. */
+bool cluster_set_check(struct cluster_set *s);
 void cluster_set_free(struct cluster_set *s); /* with every cluster; NULL is fine */
 
 /* The cluster of that content. The model is taken over. */

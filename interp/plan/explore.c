@@ -234,6 +234,8 @@ bool explore(struct arena *a, const struct explore_spec *given, struct explored 
         search(&s, start, false);
         s.out->limit = s.out->limit ? s.out->limit : limit;
     }
+    if (!errs->nerrors)
+        (void)cluster_set_check(set);
     machine_done(&s.machine);
     free(s.records);
     for (const struct diag *d = errs->first; d; d = d->next)

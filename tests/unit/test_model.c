@@ -115,7 +115,7 @@ static void a_bad_effect_is_told_with_its_place(void **state) {
                                            {"hlaf", "did you mean 'half'"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct model *m = model_of(k, "{\"nodes\":{}}");
-        assert_false(model_apply(m, d, cases[i][0], kit_json(k, "{\"id\":{\"$unknown\":\"p\"}}"), k->a, NULL, k->err));
+        assert_false(model_apply(m, d, cases[i][0], kit_json(k, "{\"id\":{\"$unknown\":\"p\"}}"), k->a, NULL, NULL, k->err));
         assert_has(kit_errors(k), cases[i][1]);
         model_free(m);
     }
