@@ -26,9 +26,10 @@ static const char *clip(struct arena *a, const struct val *v, size_t max) {
 
 static struct line line_run_started(struct arena *a, const struct event *e) {
     const struct val *d = e->data;
+    const char *plan = val_get_str(val_get(d, "plan"), "id", NULL);
     return (struct line){val_get_bool(d, "real", true) ? "run" : "rehearse", LOOK_BOLD,
-                         arena_printf(a, "%s %s, site %s, run %s", val_get_str(d, "runbook", "?"), val_get_str(d, "version", ""),
-                                      val_get_str(d, "site", "?"), val_get_str(d, "run", "?")),
+                         arena_printf(a, "%s %s, site %s, run %s%s%s", val_get_str(d, "runbook", "?"), val_get_str(d, "version", ""),
+                                      val_get_str(d, "site", "?"), val_get_str(d, "run", "?"), plan ? ", plan " : "", plan ? plan : ""),
                          val_len(val_get(d, "inputs")) ? clip(a, val_get(d, "inputs"), 200) : NULL};
 }
 

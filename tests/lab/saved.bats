@@ -77,3 +77,17 @@ refused() {
 	says moved '^  swarm\.quorum\.held: false -> true$'
 	says moved '^  \+ precondition .*has its quorum'
 }
+
+@test "a plan to recover is carried out as it was approved, some time later" {
+	"$lab" kill node2
+	until_ 60 no_quorum node1
+	quorate_as plan plan swarm/recover-quorum --input managers=1 --input replacements=10s --out recover.plan "${quick[@]}"
+	exits plan 0
+	"$lab" mark
+	quorate_as silent run recover.plan --yes
+	exits silent 5
+	same "" "$lab" changes
+	quorate_as run run recover.plan --yes --attest node2
+	exits run 0
+	one_leader
+}
