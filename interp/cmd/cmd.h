@@ -139,8 +139,12 @@ struct prepare_spec {
     struct explore_limits limits;
     const char *const *accepted; /* names of rules, ended by NULL; or NULL */
 };
-/* Binds, probes, plans and explores. false: told in err. */
-bool prepare_on(struct arena *a, const struct prepare_spec *spec, struct prepared *ret, struct err *err);
+/* Binds, probes and plans. false: told in err. */
+bool prepare_plan(struct arena *a, const struct prepare_spec *spec, struct prepared *ret, struct err *err);
+/* Explores the plan; *ret is NULL for one that is refused before. */
+bool prepare_explore(struct arena *a, const struct prepare_spec *spec, const struct prepared *p, struct explored **ret, struct err *err);
+/* The same plan, explored. */
+const struct plan *plan_with(struct arena *a, const struct plan *p, const struct explored *e);
 void prepared_free(struct prepared *p);
 /* Why the plan must not be carried out, in one line, or NULL: a precondition, or a rule that is broken on some way. */
 const char *plan_refusal(struct arena *a, const struct plan *p);

@@ -31,7 +31,7 @@ static bool bind_all(struct arena *a, struct runner *r, struct bind *b, struct e
     }
 }
 
-bool prepare_on(struct arena *a, const struct prepare_spec *spec, struct prepared *ret, struct err *err) {
+bool prepare_plan(struct arena *a, const struct prepare_spec *spec, struct prepared *ret, struct err *err) {
     struct prepared p = {.rb = spec->rb, .state = model_new(spec->ld->box)};
     const struct bind_spec bind = {.ld = spec->ld, .rb = p.rb, .given = spec->given, .state = p.state, .site = spec->site, .run = spec->run};
     p.bind = bind_new(a, &bind);
@@ -40,18 +40,35 @@ bool prepare_on(struct arena *a, const struct prepare_spec *spec, struct prepare
         model_free(p.state);
         return false;
     }
-    if (!p.plan->refused) {
-        const struct explore_spec ways = {.ld = spec->ld, .rb = p.rb, .bind = p.bind, .state = p.state, .site = spec->site, .run = spec->run,
-                                          .limits = spec->limits, .accepted = spec->accepted};
-        if (!explore(a, &ways, &p.explored, err)) {
-            model_free(p.state);
-            return false;
-        }
+    *ret = p;
+    return true;
+}
+
+bool prepare_explore(struct arena *a, const struct prepare_spec *spec, const struct prepared *p, struct explored **ret, struct err *err) {
+    const struct explore_spec ways = {.ld = spec->ld, .rb = p->rb, .bind = p->bind, .state = p->state, .site = spec->site, .run = spec->run,
+                                      .limits = spec->limits, .accepted = spec->accepted};
+    *ret = NULL;
+    return p->plan->refused || explore(a, &ways, ret, err);
+}
+
+const struct plan *plan_with(struct arena *a, const struct plan *p, const struct explored *e) {
+    struct plan *whole = arena_new_of(a, struct plan);
+    *whole = *p;
+    whole->explored = e;
+    return whole;
+}
+
+static bool prepare_whole(struct arena *a, const struct prepare_spec *spec, struct prepared *ret, struct err *err) {
+    struct prepared p;
+    if (!prepare_plan(a, spec, &p, err))
+        return false;
+    if (!prepare_explore(a, spec, &p, &p.explored, err)) {
+        model_free(p.state);
+        return false;
+    }
+    if (p.explored) {
         explore_advise(a, p.explored, spec->ld, spec->site, spec->run);
-        struct plan *whole = arena_new_of(a, struct plan);
-        *whole = *p.plan;
-        whole->explored = p.explored;
-        p.plan = whole;
+        p.plan = plan_with(a, p.plan, p.explored);
     }
     *ret = p;
     return true;
@@ -79,5 +96,5 @@ bool prepare(struct ctx *c, const char *name, struct prepared *ret) {
     struct prepare_spec spec = {.ld = &c->loader, .runner = c->runner, .site = c->site_val, .run = c->run_val};
     return explore_options(c, &spec.limits, &spec.accepted) &&
            saved_sources(c, runbook_load(&c->loader, name, mark_none(), &spec.rb, c->err) ? spec.rb : NULL) && can_carry_out(c, spec.rb) &&
-           (c->saved ? inputs_saved : inputs_given)(c, spec.rb, &spec.given) && prepare_on(c->arena, &spec, ret, c->err);
+           (c->saved ? inputs_saved : inputs_given)(c, spec.rb, &spec.given) && prepare_whole(c->arena, &spec, ret, c->err);
 }

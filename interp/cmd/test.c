@@ -1,5 +1,7 @@
 #include "cmd/test.h"
 
+#include "plan/explore.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,10 +68,13 @@ int cmd_test(struct ctx *c) {
     t.runbooks = map_new(c->arena);
     t.coverages = map_new(c->arena);
     t.worlds = map_new(c->arena);
+    t.explored = map_new(c->arena);
     if (!test_find(&t) || !can_be_tested(&t))
         return ctx_report(c);
     struct test_result *results;
     r.nresults = run_all(&t, &results);
+    for (struct map_iter it = map_iter(t.explored); map_next(&it);)
+        explored_free(it.value);
     r.results = results;
     if (t.interrupted) {
         fprintf(stderr, "quorate: interrupted\n");

@@ -22,6 +22,7 @@ struct tester {
     struct map *runbooks;  /* as asked for → struct runbook * */
     struct map *coverages; /* the same → struct coverage * */
     struct map *worlds;    /* by file → const struct val * */
+    struct map *explored;  /* by what a plan is made of → struct explored *: many cases differ only in what goes wrong */
     struct test_file *files;
     size_t nfiles;
     bool interrupted;

@@ -1,7 +1,7 @@
 #include "cmd/test.h"
 
 #include "plan/explore.h"
-#include "store/store.h"
+#include "store/none.h"
 
 #include <string.h>
 
@@ -16,7 +16,7 @@ struct trial {
     struct loop *loop;
     struct runner *runner;
     struct injections *injections;
-    const struct val *site, *run;
+    const struct val *world, *site, *run;
     struct prepared prepared;
     /* what came of it */
     bool refused;
@@ -115,6 +115,7 @@ static bool set_up(struct trial *x) {
         return false;
     const struct val *attest = test_value(x->f, x->kase, "attest");
     struct site *site = world_site(a, world, NULL);
+    x->world = world;
     x->ld = c->loader;
     x->ld.site = site;
     x->site = site_seen(a, site, site_nodes_val(site, a));
@@ -133,7 +134,7 @@ static bool set_up(struct trial *x) {
 }
 
 static void tear_down(struct trial *x) {
-    prepared_free(&x->prepared);
+    model_free(x->prepared.state);
     if (x->runner)
         x->runner->ops->close(x->runner);
     if (x->loop)
@@ -221,11 +222,7 @@ static bool refusal(struct trial *x) {
 static void rehearse(struct trial *x) {
     struct arena *a = x->arena;
     struct err *err = err_new(a);
-    struct store *store;
-    if (!store_open(a, x->loop, "sqlite::memory:", mark_none(), &store, err)) {
-        faults_of(x, err);
-        return;
-    }
+    struct store *store = store_none(a, x->loop);
     struct watcher watcher = {.screen = {.event = watch}, .trial = x};
     struct answerer answerer = {.asker = {.ask = answer}, .trial = x, .approve = true};
     const struct val *approve = test_value(x->f, x->kase, "approve");
@@ -264,11 +261,41 @@ static bool explore_as_asked(struct trial *x, struct explore_limits *ret_limits,
     return !err->nerrors;
 }
 
+/* All that the plan follows from, so that cases which differ in nothing else are explored once. */
+static const char *plan_key(struct trial *x) {
+    static const char *const keys[] = {"inputs", "attest", "accept", "events", "set"};
+    struct val *v = val_list_new(x->arena);
+    char digest[33];
+    val_list_add(x->arena, v, val_printf(x->arena, "%p", (const void *)x->f->rb));
+    val_list_add(x->arena, v, x->world);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const struct val *own = test_value(x->f, x->kase, keys[i]);
+        val_list_add(x->arena, v, own ? own : val_null());
+    }
+    val_list_add(x->arena, v, val_get(x->f->doc, "set") && !val_get(x->kase, "world") ? val_get(x->f->doc, "set") : val_null());
+    val_digest(v, digest);
+    return arena_strdup(x->arena, digest);
+}
+
+static bool explore_once(struct trial *x, const struct prepare_spec *spec, struct err *err) {
+    struct prepared *p = &x->prepared;
+    const char *key = plan_key(x);
+    struct explored *e = map_get(x->t->explored, key);
+    if (!e && !prepare_explore(x->t->c->arena, spec, p, &e, err))
+        return false;
+    if (e) {
+        map_put(x->t->explored, key, e);
+        p->plan = plan_with(x->arena, p->plan, e);
+    }
+    return true;
+}
+
 static bool run_it(struct trial *x) {
     struct err *err = err_new(x->arena);
     struct prepare_spec spec = {.ld = &x->ld, .runner = x->runner, .rb = x->f->rb, .given = test_value(x->f, x->kase, "inputs"),
                                       .site = x->site, .run = x->run};
-    if (!explore_as_asked(x, &spec.limits, &spec.accepted, err) || !prepare_on(x->arena, &spec, &x->prepared, err)) {
+    if (!explore_as_asked(x, &spec.limits, &spec.accepted, err) || !prepare_plan(x->arena, &spec, &x->prepared, err) ||
+        !explore_once(x, &spec, err)) {
         faults_of(x, err);
         return false;
     }
