@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/map.h"
+#include "lua/pool.h"
 
 #include <assert.h>
 #include <lualib.h>
@@ -21,15 +22,14 @@ static void *allocate(void *ud, void *p, size_t old, size_t size) {
     if (!p)
         old = 0; /* then it is the kind of object */
     if (size == 0) {
-        free(p);
         b->used -= old;
-        return NULL;
+        return p ? pool_realloc(b->pool, p, old, 0) : NULL;
     }
     if (size > old && !b->trusted && b->used + (size - old) > b->max + b->models) {
         b->refused = size; /* Lua collects garbage and asks once more */
         return NULL;
     }
-    void *q = realloc(p, size);
+    void *q = pool_realloc(b->pool, p, old, size);
     if (!q)
         return NULL;
     b->used += size - old;
@@ -86,6 +86,7 @@ struct box *box_new(const struct box_limits *limits) {
         limits = &defaults;
     struct box *b = mem_alloc(sizeof *b);
     b->arena = arena_new();
+    b->pool = pool_new();
     b->sources = map_new(b->arena);
     b->max = limits->memory ? limits->memory : defaults.memory;
     b->budget = limits->instructions ? limits->instructions : defaults.instructions;
@@ -109,6 +110,7 @@ void box_free(struct box *b) {
     if (!b)
         return;
     lua_close(b->L);
+    pool_free(b->pool);
     arena_free(b->arena);
     free(b);
 }

@@ -28,6 +28,7 @@ struct fault {
 struct box {
     lua_State *L;
     struct arena *arena;  /* as long as the box */
+    struct pool *pool;    /* of the Lua state's objects */
     struct map *sources;  /* chunk name → struct source */
     size_t used, max;
     size_t models;        /* bytes held by models: they are ours, so they do not count against scripts */
