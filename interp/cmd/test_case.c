@@ -74,11 +74,25 @@ static bool add_failures(struct trial *x, struct err *err) {
     return ok;
 }
 
+/* Paths are below `state`, and may say so. */
+static const struct val *without_state(struct trial *x, const struct val *set) {
+    struct val *v = val_map_new(x->arena);
+    for (size_t i = 0; i < val_len(set); i++) {
+        const struct val_pair *p = &set->map.pairs[i];
+        val_map_set_marked(x->arena, v, strncmp(p->key, "state.", 6) ? p->key : p->key + 6, p->mark, p->val);
+    }
+    return v;
+}
+
 static bool add_events(struct trial *x, struct err *err) {
     const struct val *happen = val_get(x->kase, "happen");
     bool ok = true;
     for (size_t i = 0; i < val_len(happen); i++) {
         const struct val_pair *p = &happen->map.pairs[i];
+        if (val_is(p->val, VAL_MAP)) {
+            ok &= inject_set(x->injections, p->key, without_state(x, p->val), p->mark, err);
+            continue;
+        }
         const size_t n = val_is(p->val, VAL_LIST) ? val_len(p->val) : 1;
         for (size_t k = 0; k < n; k++) {
             const struct val *v = val_is(p->val, VAL_LIST) ? val_at(p->val, k) : p->val;
@@ -86,7 +100,7 @@ static bool add_events(struct trial *x, struct err *err) {
                 ok &= inject_add(x->injections, true, p->key, val_cstr(v), v->mark, err);
                 continue;
             }
-            err_add(err, v->mark, "wrong-type", "'%s' wants the name of an event, as in %s: swarm.old_managers_return", p->key, p->key);
+            err_add(err, v->mark, "wrong-type", "'%s' wants an event, a list of events, or a map of what changes, as in %s: swarm.old_managers_return", p->key, p->key);
             ok = false;
         }
     }
@@ -95,10 +109,9 @@ static bool add_events(struct trial *x, struct err *err) {
 
 static bool change_world(struct trial *x, const struct val *set, struct err *err) {
     bool ok = true;
-    for (size_t i = 0; i < val_len(set); i++) {
-        const struct val_pair *p = &set->map.pairs[i];
-        ok &= runner_world_set(x->runner, strncmp(p->key, "state.", 6) ? p->key : p->key + 6, p->val, p->mark, err);
-    }
+    const struct val *paths = without_state(x, set);
+    for (size_t i = 0; i < val_len(paths); i++)
+        ok &= runner_world_set(x->runner, paths->map.pairs[i].key, paths->map.pairs[i].val, paths->map.pairs[i].mark, err);
     return ok;
 }
 

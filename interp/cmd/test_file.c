@@ -33,7 +33,7 @@ static const struct field case_fields[] = {
     {"name", F_STRING, true, "What the case shows.", NULL, NULL},
     COMMON,
     {"fail", F_MAP, false, "STEP[#ATTEMPT] → the outcome that it comes to.", NULL, NULL},
-    {"happen", F_MAP, false, "STEP → the event, or the list of events, that happens when it begins: EVENT or EVENT=CHOICE.", NULL, NULL},
+    {"happen", F_MAP, false, "STEP → what happens when it begins: EVENT or EVENT=CHOICE, a list of them, or a map of state path → value.", NULL, NULL},
     {"expect", F_MAP, false, "What must come of it; default: the runbook ends well.", expect_fields, NULL},
     {0},
 };

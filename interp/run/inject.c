@@ -30,17 +30,35 @@ static bool attempt_read(const char *s, int *ret) {
     return true;
 }
 
+static struct injection *append(struct injections *l, struct injection in) {
+    if (l->n == l->cap) {
+        l->cap = l->cap ? l->cap * 2 : 8;
+        struct injection *items = arena_array(l->arena, struct injection, l->cap);
+        if (l->n)
+            memcpy(items, l->items, l->n * sizeof *items);
+        l->items = items;
+    }
+    l->items[l->n] = in;
+    return &l->items[l->n++];
+}
+
+/* Takes "STEP#ATTEMPT" apart. */
+static bool step_read(struct arena *a, const char *step, struct injection *in, struct err *err) {
+    const char *hash = outside(step, '#');
+    in->step = arena_strndup(a, step, (size_t)(hash - step));
+    if (!*hash || attempt_read(hash + 1, &in->attempt))
+        return true;
+    struct diag *d = err_add(err, in->mark, "injection", "'%s' is not the number of an attempt", hash + 1);
+    diag_hint(err, d, "as in %s#2", in->step);
+    return false;
+}
+
 bool inject_add(struct injections *l, bool is_event, const char *step, const char *what, struct mark at, struct err *err) {
     struct arena *a = l->arena;
     struct injection in = {.is_event = is_event, .mark = at};
     in.text = what ? arena_printf(a, "%s:%s", step, what) : arena_strdup(a, step);
-    const char *hash = outside(step, '#');
-    in.step = arena_strndup(a, step, (size_t)(hash - step));
-    if (*hash && !attempt_read(hash + 1, &in.attempt)) {
-        struct diag *d = err_add(err, at, "injection", "'%s' is not the number of an attempt", hash + 1);
-        diag_hint(err, d, "as in %s#2", in.step);
+    if (!step_read(a, step, &in, err))
         return false;
-    }
     if (!*in.step || (what && !*what) || (is_event && !what)) {
         struct diag *d = err_add(err, at, "injection", "'%s' names no %s", in.text, !*in.step ? "step" : is_event ? "event" : "outcome");
         diag_note(err, d, is_event ? "wanted: STEP:EVENT or STEP:EVENT=CHOICE, as in grace:swarm.old_managers_return=node2"
@@ -54,14 +72,15 @@ bool inject_add(struct injections *l, bool is_event, const char *step, const cha
     } else if (what) {
         in.outcome = arena_strdup(a, what);
     }
-    if (l->n == l->cap) {
-        l->cap = l->cap ? l->cap * 2 : 8;
-        struct injection *items = arena_array(a, struct injection, l->cap);
-        if (l->n)
-            memcpy(items, l->items, l->n * sizeof *items);
-        l->items = items;
-    }
-    l->items[l->n++] = in;
+    append(l, in);
+    return true;
+}
+
+bool inject_set(struct injections *l, const char *step, const struct val *set, struct mark at, struct err *err) {
+    struct injection in = {.text = arena_strdup(l->arena, step), .is_event = true, .set = set, .mark = at};
+    if (!step_read(l->arena, step, &in, err))
+        return false;
+    append(l, in);
     return true;
 }
 
@@ -222,7 +241,7 @@ bool inject_check(struct injections *l, const struct runbook *rb, struct library
             diag_accepted(err, d, without_items(l->arena, in->step), s.paths, s.npaths);
             s.ok = false;
         }
-        if (in->is_event && s.ok) {
+        if (in->is_event && !in->set && s.ok) {
             in->event = library_get(lib, in->event_name, DEF_EVENT, in->mark, err);
             s.ok = in->event != NULL;
         }

@@ -17,6 +17,7 @@ struct injection {
     const char *outcome;     /* "failed", "lost", "lost-before", one that the action declares, "timeout", "holds"; NULL until checked: the default */
     const char *event_name, *choice; /* choice: one of those that the event offers, as text; NULL: the first */
     const struct def *event; /* once checked */
+    const struct val *set;   /* instead of an event of the library: state path → value */
     bool met;                /* the run came by the step */
     bool done;               /* it took place */
     const char *problem;     /* why it could not */
@@ -33,6 +34,8 @@ struct injections *injections_new(struct arena *a);
 bool inject_parse(struct injections *l, bool is_event, const char *text, struct mark at, struct err *err);
 /* The same in two words: the step with its attempt, and the outcome or the event (NULL: the default outcome). */
 bool inject_add(struct injections *l, bool is_event, const char *step, const char *what, struct mark at, struct err *err);
+/* What a test changes in the world by itself when the step begins: a map of paths below `state` → value. */
+bool inject_set(struct injections *l, const char *step, const struct val *set, struct mark at, struct err *err);
 /* Whether the runbook has such steps, whether they can end so, and whether there are such events. Fills in defaults. */
 bool inject_check(struct injections *l, const struct runbook *rb, struct library *lib, struct err *err);
 /* What the step is to come to at this attempt; NULL: nothing special. l may be NULL. */

@@ -218,11 +218,15 @@ static const struct val *choose(struct arena *a, const struct injection *in, con
 
 static const char *happens(struct world *w, struct injection *in, struct arena *a) {
     const struct def *d = in->event;
+    struct err *errs = err_new(a);
+    if (in->set) {
+        in->done = true;
+        return effects(w, in->set, errs) ? NULL : first_error(errs);
+    }
     const struct val *needs = val_get(d->decl, "needs"), *offered = NULL;
     for (size_t i = 0; i < val_len(needs); i++)
         if (val_cstr(val_at(needs, i)) && !model_has(w->model, val_cstr(val_at(needs, i))))
             return arena_printf(a, "the world of this rehearsal has no state.%s", val_cstr(val_at(needs, i)));
-    struct err *errs = err_new(a);
     struct call_signal sig = {0};
     const enum call_result r = model_call(w->model, d, FN_WHEN, NULL, 0, a, &offered, NULL, &sig, errs);
     if (r != CALL_OK)
