@@ -7,7 +7,6 @@ return rule {
   why = "without a majority DTR answers every login, pull and push with an internal server error, and only an emergency repair helps",
   never = function(state, before, by)
     if by == "event" or state.dtr.quorum.held or not before or not before.dtr or not before.dtr.quorum.held then return nil end
-    local q = state.dtr.quorum
-    return "DTR had its quorum and has lost it: " .. dtr.picture(state.dtr) .. " (" .. q.healthy .. " of " .. q.voters .. " healthy, " .. q.needed .. " needed)"
+    return "DTR had its quorum and has lost it: " .. dtr.picture(state.dtr)
   end,
 }

@@ -284,7 +284,7 @@ test("a destroyed replica is still counted: two of three hold, one of three does
   local s = act(cluster("aaa"), "destroy", { replica = c })
   held(s, 3, 2)
   same(nil, never("held_quorum", cluster("aaa"), s))
-  broken("held_quorum", s, act(s, "destroy", { replica = b }), "0 of 3 healthy, 2 needed")
+  broken("held_quorum", s, act(s, "destroy", { replica = b }), "aaa: 3 members, 2 needed: lost")
   same("table", type(dtr.destroy.done(s, { replica = c })))
   same(false, dtr.destroy.done(s, { replica = b }))
 end)
