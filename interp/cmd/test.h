@@ -28,6 +28,30 @@ struct tester {
     bool interrupted;
 };
 
+/* One case: a world, a loop and a clock of its own. */
+struct trial {
+    struct tester *t;
+    const struct test_file *f;
+    const struct val *kase, *expect;
+    struct arena *arena;
+    struct loader ld;
+    struct clock_virtual clock;
+    struct loop *loop;
+    struct runner *runner;
+    struct injections *injections;
+    const struct val *world, *site, *run;
+    struct prepared prepared;
+    /* what came of it */
+    bool refused;
+    int status;
+    const char *message;
+    const char **begun; /* paths of acts and waits, in order */
+    size_t nbegun, capbegun;
+    /* what is wrong with that; in the program's arena */
+    const char **faults;
+    size_t nfaults;
+};
+
 /* ---- test_find.c ---- */
 
 /* The files that the words of the command line stand for. */
@@ -46,5 +70,13 @@ const struct val *test_value(const struct test_file *f, const struct val *kase, 
 
 /* Runs one case and adds what it visited to the file's coverage. */
 void test_run(struct tester *t, const struct test_file *f, const struct val *kase, struct test_result *ret);
+
+/* ---- test_judge.c ---- */
+
+/* Adds what is wrong: one line; the errors of err. */
+void test_fault(struct trial *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void test_faults_of(struct trial *x, const struct err *err);
+/* Holds what came of it against what was expected. */
+void test_judge(struct trial *x);
 
 #endif

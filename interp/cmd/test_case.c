@@ -5,58 +5,6 @@
 
 #include <string.h>
 
-/* One case: a world, a loop and a clock of its own. */
-struct trial {
-    struct tester *t;
-    const struct test_file *f;
-    const struct val *kase, *expect;
-    struct arena *arena;
-    struct loader ld;
-    struct clock_virtual clock;
-    struct loop *loop;
-    struct runner *runner;
-    struct injections *injections;
-    const struct val *world, *site, *run;
-    struct prepared prepared;
-    /* what came of it */
-    bool refused;
-    int status;
-    const char *message;
-    const char **begun; /* paths of acts and waits, in order */
-    size_t nbegun, capbegun;
-    /* what is wrong with that; in the program's arena */
-    const char **faults;
-    size_t nfaults;
-};
-
-static void fault(struct trial *x, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void fault(struct trial *x, const char *fmt, ...) {
-    struct arena *a = x->t->c->arena;
-    const char **all = arena_array(a, const char *, x->nfaults + 1);
-    if (x->nfaults)
-        memcpy(all, x->faults, x->nfaults * sizeof *all);
-    va_list ap;
-    va_start(ap, fmt);
-    all[x->nfaults++] = arena_vprintf(a, fmt, ap);
-    va_end(ap);
-    x->faults = all;
-}
-
-static void faults_of(struct trial *x, const struct err *err) {
-    for (const struct diag *d = err->first; d; d = d->next) {
-        if (d->severity != SEV_ERROR)
-            continue;
-        if (d->mark.src && d->mark.line)
-            fault(x, "%s:%u: %s", d->mark.src->name, d->mark.line, d->message);
-        else
-            fault(x, "%s", d->message);
-        if (d->hint)
-            fault(x, "  %s", d->hint);
-        for (size_t i = 0; i < d->nnotes; i++)
-            fault(x, "  %s", d->notes[i]);
-    }
-}
-
 /* ---- setting up ---- */
 
 static bool add_failures(struct trial *x, struct err *err) {
@@ -247,12 +195,12 @@ static void rehearse(struct trial *x) {
                                    .about = val_map_new(a), .parallel = 4};
     x->status = exec_run(a, &spec, err);
     store->ops->close(store);
-    faults_of(x, err);
+    test_faults_of(x, err);
     struct err *injected = err_new(a);
     if (x->status == 130)
         x->t->interrupted = true;
     else if (!inject_judge(x->injections, injected))
-        faults_of(x, injected);
+        test_faults_of(x, injected);
 }
 
 static bool explore_as_asked(struct trial *x, struct explore_limits *ret_limits, const char *const **ret_accepted, struct err *err) {
@@ -309,7 +257,7 @@ static bool run_it(struct trial *x) {
                                       .site = x->site, .run = x->run};
     if (!explore_as_asked(x, &spec.limits, &spec.accepted, err) || !prepare_plan(x->arena, &spec, &x->prepared, err) ||
         !explore_once(x, &spec, err)) {
-        faults_of(x, err);
+        test_faults_of(x, err);
         return false;
     }
     coverage_plan(x->f->coverage, x->prepared.plan);
@@ -318,111 +266,16 @@ static bool run_it(struct trial *x) {
     return !x->t->interrupted;
 }
 
-/* ---- judging ---- */
-
-/* Returns whether the rest is worth a look. */
-static bool judge_verdict(struct trial *x) {
-    const char *wanted = val_get_str(x->expect, "verdict", NULL), *seen = x->refused ? "refused" : "safe";
-    const char *rule = val_get_str(x->expect, "rule", NULL);
-    const struct explored *e = x->prepared.plan->explored;
-    if (wanted && strcmp(wanted, seen) != 0) {
-        fault(x, "expected a plan that is %s, and it is %s%s%s", wanted, seen, x->refused ? ": " : "", x->refused ? x->message : "");
-        return false;
-    }
-    for (size_t i = 0; rule && e && i < e->nbreaches; i++)
-        if (!strcmp(e->breaches[i].rule->name, rule))
-            return true;
-    if (rule)
-        fault(x, "expected that %s is broken, and %s is", rule, e && e->nbreaches ? e->breaches[0].rule->name : "no rule");
-    return true;
-}
-
-static void judge_exit(struct trial *x) {
-    const char *verdict = val_get_str(x->expect, "verdict", "safe");
-    const int64_t wanted = val_get_int(x->expect, "exit", strcmp(verdict, "refused") ? EXIT_DONE : EXIT_REFUSED);
-    if (wanted != x->status)
-        fault(x, "expected exit %lld, seen %d: %s", (long long)wanted, x->status, x->message);
-    const char *message = val_get_str(x->expect, "message", NULL);
-    if (message && !strstr(x->message, message))
-        fault(x, "expected a message with: %s; seen: %s", message, x->message);
-}
-
-static void judge_order(struct trial *x) {
-    const struct val *order = val_get(x->expect, "order"), *never = val_get(x->expect, "never");
-    size_t at = 0;
-    for (size_t i = 0; i < val_len(order); i++) {
-        const char *path = val_cstr(val_at(order, i));
-        const size_t from = at;
-        while (path && at < x->nbegun && strcmp(x->begun[at], path) != 0)
-            at++;
-        if (path && at++ < x->nbegun)
-            continue;
-        struct buf b = BUF_INIT;
-        for (size_t k = from; k < x->nbegun; k++)
-            buf_printf(&b, "%s%s", k > from ? ", " : "", x->begun[k]);
-        const char *before = i ? val_cstr(val_at(order, i - 1)) : NULL;
-        fault(x, "expected that '%s' begins%s%s%s; what began%s: %s", path ? path : "?", before ? " after '" : "", before ? before : "", before ? "'" : "",
-              before ? " then" : "", b.len ? b.data : "nothing");
-        buf_done(&b);
-        break;
-    }
-    for (size_t i = 0; i < val_len(never); i++)
-        for (size_t k = 0; k < x->nbegun; k++)
-            if (val_cstr(val_at(never, i)) && !strcmp(x->begun[k], val_cstr(val_at(never, i)))) {
-                fault(x, "expected that '%s' never begins, and it did", x->begun[k]);
-                break;
-            }
-}
-
-static void judge_expr(struct trial *x, const struct val *v) {
-    struct ctx *c = x->t->c;
-    struct arena *a = x->arena;
-    struct err *err = err_new(a);
-    const char *text = val_is(v, VAL_BOOL) ? (v->boolean ? "true" : "false") : val_cstr(v);
-    struct expr *e;
-    if (!text) {
-        fault(x, "'state' wants Lua expressions, and one is %s", val_kind_name(v->kind));
-        return;
-    }
-    if (!expr_parse(c->box, c->arena, text, v->mark, &e, err)) {
-        faults_of(x, err);
-        return;
-    }
-    const struct scope sc = {.lib = c->lib, .state = runner_world_model(x->runner), .inputs = x->prepared.plan->inputs, .site = x->site, .run = x->run};
-    struct call_signal sig = {0};
-    bool holds = false;
-    const enum call_result r = expr_test(c->box, e, &sc, a, &holds, &sig, err);
-    if (r == CALL_OK && !holds)
-        fault(x, "expected at the end: %s", text);
-    else if (r == CALL_ERROR)
-        faults_of(x, err);
-    else if (r != CALL_OK)
-        fault(x, "expected at the end: %s; but that is not known: %s", text, sig.text);
-}
-
-static void judge_state(struct trial *x) {
-    const struct val *state = val_get(x->expect, "state");
-    if (state && !val_is(state, VAL_LIST))
-        judge_expr(x, state);
-    for (size_t i = 0; val_is(state, VAL_LIST) && i < val_len(state); i++)
-        judge_expr(x, val_at(state, i));
-}
-
 void test_run(struct tester *t, const struct test_file *f, const struct val *kase, struct test_result *ret) {
     struct trial x = {.t = t, .f = f, .kase = kase, .expect = val_get(kase, "expect"), .arena = arena_new(), .message = ""};
     const size_t errors = t->c->err->nerrors;
     *ret = (struct test_result){.file = f->name, .runbook = f->rb->name, .name = val_get_str(kase, "name", "?"), .line = kase->mark.line};
     if (!set_up(&x)) {
-        fault(&x, "the case cannot be run; see the error%s", t->c->err->nerrors == errors + 1 ? "" : "s");
+        test_fault(&x, "the case cannot be run; see the error%s", t->c->err->nerrors == errors + 1 ? "" : "s");
     } else {
         const int64_t began = loop_now(x.loop);
-        if (run_it(&x)) {
-            if (judge_verdict(&x)) {
-                judge_exit(&x);
-                judge_order(&x);
-                judge_state(&x);
-            }
-        }
+        if (run_it(&x))
+            test_judge(&x);
         ret->took_ms = loop_now(x.loop) - began;
     }
     ret->faults = x.faults;
