@@ -170,6 +170,10 @@ bool saved_write(struct ctx *c, const struct prepared *p, const char **ret_id);
 /* {commit, clean} of the work tree that a folder is in, `clean` for what is below the folder; NULL: it is in none, or git cannot tell. */
 const struct val *git_state(struct arena *a, const char *dir);
 
+/* ---- test_file.c ---- */
+
+extern const struct field test_fields[]; /* of a *.test.yaml */
+
 /* ---- the commands ---- */
 
 int cmd_check(struct ctx *c);

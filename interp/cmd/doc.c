@@ -2,6 +2,8 @@
 
 #include "value/json.h"
 
+#include <string.h>
+
 
 static void print_entries(const char *title, const struct val *entries) {
     if (!val_len(entries) || entries->kind != VAL_MAP)
@@ -133,8 +135,13 @@ int cmd_doc(struct ctx *c) {
 }
 
 int cmd_schema(struct ctx *c) {
+    const bool tests = c->argc && !strcmp(c->argv[0], "test");
+    if (c->argc && !tests && strcmp(c->argv[0], "runbook") != 0) {
+        fprintf(stderr, "quorate: there is no schema of '%s'; accepted: runbook, test\n", c->argv[0]);
+        return EXIT_USAGE;
+    }
     struct buf b = BUF_INIT;
-    json_print(schema_json(c->arena, runbook_fields), JSON_INDENT, &b);
+    json_print(schema_json(c->arena, tests ? test_fields : runbook_fields), JSON_INDENT, &b);
     puts(b.data);
     buf_done(&b);
     return EXIT_DONE;

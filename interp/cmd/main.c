@@ -22,7 +22,7 @@ const struct command_info command_infos[] = {
     {"runs", "", "List the runs of the journal, newest first.", OPT_SITE | OPT_STORE | OPT_OUTPUT, 0, 0, cmd_runs},
     {"show", "RUN", "Tell what happened in a run ('last' for the newest).", LANGUAGE | OPT_STORE | OPT_OUTPUT | OPT_VERBOSE, 1, 1, cmd_show},
     {"doc", "[NAME]", "What an action, a probe, a function or a runbook is for; without a name, what there is.", LANGUAGE, 0, 1, cmd_doc},
-    {"schema", "", "The JSON Schema of runbooks, for editors.", 0, 0, 0, cmd_schema},
+    {"schema", "[runbook|test]", "The JSON Schema of runbooks, or of their tests, for editors.", 0, 0, 1, cmd_schema},
     {0},
 };
 

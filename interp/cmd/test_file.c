@@ -38,7 +38,7 @@ static const struct field case_fields[] = {
     {0},
 };
 
-static const struct field file_fields[] = {
+const struct field test_fields[] = {
     {"runbook", F_STRING, false, "The runbook; default: the file's own name without .test.yaml.", NULL, NULL},
     {"description", F_STRING, false, "For people.", NULL, NULL},
     COMMON,
@@ -108,7 +108,7 @@ static bool names_unique(struct tester *t, const struct test_file *f) {
 
 bool test_load(struct tester *t, const struct source *src, struct test_file *f) {
     struct ctx *c = t->c;
-    if (!yaml_parse(c->arena, src, NULL, &f->doc, c->err) || !schema_check(f->doc, file_fields, NULL, "the file", c->err))
+    if (!yaml_parse(c->arena, src, NULL, &f->doc, c->err) || !schema_check(f->doc, test_fields, NULL, "the file", c->err))
         return false;
     f->cases = val_get(f->doc, "cases");
     const struct val *named = val_get(f->doc, "runbook");
