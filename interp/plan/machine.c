@@ -351,21 +351,15 @@ static void happen(struct machine *m, const struct occurrence *o) {
     m->notes[m->nnotes - 1].event = true;
 }
 
-bool machine_step(struct machine *m) {
+/* What follows of itself, and then the beginning or the end of one act or wait. A step's turn comes and it begins in one go, so that what its `if`
+ * saw still holds; an event happens before that or after it. */
+static void go_on(struct machine *m) {
     struct moves mv = {.n = 0};
-    size_t nevents = 0;
-    const struct occurrence *events = NULL;
+    settle(m);
     find_moves(m, &mv);
-    if (!m->calm && m->events < m->spec->limits.events)
-        events = cluster_events(m->set, m->at, &nevents);
-    if (!mv.n && !nevents)
-        return false;
-    const unsigned k = machine_choose(m, (unsigned)(mv.n + nevents));
-    if (k >= mv.n) {
-        happen(m, &events[k - mv.n]);
-        return true;
-    }
-    struct xitem *it = mv.items[k];
+    if (!mv.n)
+        return;
+    struct xitem *it = mv.items[machine_choose(m, (unsigned)mv.n)];
     if (it->status == XITEM_READY) {
         item_begin(m, it);
         if (it->status == XITEM_ACTING && mv.active == 1)
@@ -373,14 +367,27 @@ bool machine_step(struct machine *m) {
     } else {
         item_finish(m, it);
     }
-    settle(m);
+}
+
+bool machine_step(struct machine *m) {
+    const unsigned can_go_on = m->root->over < m->root->n;
+    size_t nevents = 0;
+    const struct occurrence *events = NULL;
+    if (!m->calm && m->events < m->spec->limits.events)
+        events = cluster_events(m->set, m->at, &nevents);
+    if (!can_go_on && !nevents)
+        return false;
+    const unsigned k = machine_choose(m, can_go_on + (unsigned)nevents);
+    if (k >= can_go_on)
+        happen(m, &events[k - can_go_on]);
+    else
+        go_on(m);
     return true;
 }
 
 void machine_start(struct machine *m) {
     const struct step *root = m->spec->rb->root;
     m->root = control_list(m->scratch, NULL, root->children, root->nchildren, false);
-    settle(m);
 }
 
 /* ---- making ---- */

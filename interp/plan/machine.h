@@ -42,7 +42,7 @@ struct machine {
 
 void machine_init(struct machine *m, const struct explore_spec *spec, struct cluster_set *set, struct arena *a, struct err *err);
 void machine_done(struct machine *m);
-/* The first state: everything opened that needs no act. Takes choices too. */
+/* The first state: nothing has begun. */
 void machine_start(struct machine *m);
 /* One transition from root, at and events (root is changed). false: nothing can happen any more. */
 bool machine_step(struct machine *m);
