@@ -12,6 +12,7 @@ static const char *const verdicts[] = {"safe", "refused", NULL};
 static const struct field expect_fields[] = {
     {"verdict", F_STRING, false, "Of the plan: safe, or refused by a rule or a precondition.", NULL, verdicts},
     {"rule", F_STRING, false, "With refused: the rule.", NULL, NULL},
+    {"plan", F_MAP, false, "Step → what the plan says of it: run, skip, wait, … or absent.", NULL, NULL},
     {"exit", F_INT, false, "Exit status of the run; default: 0, or 4 for a refused plan.", NULL, NULL},
     {"order", F_LIST, false, "Acts and waits that begin in this order, others between them or not.", NULL, NULL},
     {"never", F_LIST, false, "Acts and waits that never begin.", NULL, NULL},

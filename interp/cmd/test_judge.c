@@ -48,6 +48,19 @@ static bool judge_verdict(struct trial *x) {
     return true;
 }
 
+static void judge_plan(struct trial *x) {
+    const struct val *wanted = val_get(x->expect, "plan");
+    const struct plan *p = x->prepared.plan;
+    for (size_t i = 0; i < val_len(wanted); i++) {
+        const char *path = wanted->map.pairs[i].key, *want = val_cstr(wanted->map.pairs[i].val), *seen = "absent";
+        for (size_t k = 0; k < p->nlines; k++)
+            if (!strcmp(p->lines[k].path, path))
+                seen = will_name(p->lines[k].will);
+        if (!want || strcmp(want, seen) != 0)
+            test_fault(x, "expected that the plan says of '%s': %s; it says: %s", path, want ? want : "?", seen);
+    }
+}
+
 static void judge_exit(struct trial *x) {
     const char *verdict = val_get_str(x->expect, "verdict", "safe");
     const int64_t wanted = val_get_int(x->expect, "exit", strcmp(verdict, "refused") ? EXIT_DONE : EXIT_REFUSED);
@@ -122,6 +135,7 @@ static void judge_state(struct trial *x) {
 void test_judge(struct trial *x) {
     if (!judge_verdict(x))
         return;
+    judge_plan(x);
     judge_exit(x);
     judge_order(x);
     judge_state(x);
