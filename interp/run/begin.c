@@ -107,6 +107,10 @@ void begin(struct live *l) {
         end_item(l, OUT_REFUSED, NULL, arena_printf(x->scratch, "not approved: %s", it->message), "approval");
         return;
     }
+    if (l->stale) {
+        look_afresh(l);
+        return;
+    }
     if (st->unless) {
         bool already = false;
         if (!live_test(l, st->unless, &already, &why)) {

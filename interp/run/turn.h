@@ -37,6 +37,8 @@ struct live {
     bool acting;             /* between STARTED and the end of the attempt: holds one of the run's slots */
     bool in_act;             /* the runner has the act */
     bool queued;             /* waits for a slot, or for the membership */
+    int64_t asked;           /* when a person was asked; monotonic ms */
+    bool stale;              /* the answer took so long that what was observed before may not hold any more */
     const char *membership;  /* held while acting, or NULL */
     size_t probes;           /* answers that are still under way */
     live_fn *next;           /* goes on when they are all there */
@@ -135,6 +137,9 @@ void queue_retry(struct exec *x);     /* those that wait for a slot, in order */
 
 /* Asks what must be asked before the act. Returns whether the act must wait, or will not be. */
 bool questions(struct live *l, const struct val *with, const char *title);
+
+/* What the step reads is probed again, and its `if` is asked once more; then it begins. */
+void look_afresh(struct live *l);
 
 /* ---- moved.c ---- */
 

@@ -195,9 +195,13 @@ struct answerer {
     struct asker asker;
     struct loop *loop;
     bool yes;
+    int64_t after;
+    struct runner *world;
+    const struct val *meanwhile;
 };
 
 struct answering {
+    struct answerer *by;
     bool yes;
     answer_fn *done;
     void *ud;
@@ -205,6 +209,8 @@ struct answering {
 
 static void answer_due(void *ud) {
     struct answering *k = ud;
+    if (k->by->meanwhile)
+        k->by->world->ops->waited(k->by->world, NULL, NULL, k->by->meanwhile);
     k->done(k->ud, k->yes, k->yes ? "test" : "denied");
     free(k);
 }
@@ -213,8 +219,8 @@ static void answer(struct asker *a, const struct question *q, answer_fn *done, v
     (void)q;
     struct answerer *an = (struct answerer *)a;
     struct answering *k = mem_alloc(sizeof *k);
-    *k = (struct answering){an->yes, done, ud};
-    loop_timer(an->loop, 0, answer_due, k);
+    *k = (struct answering){an, an->yes, done, ud};
+    loop_timer(an->loop, an->after, answer_due, k);
 }
 
 /* ---- the run ---- */
@@ -278,7 +284,8 @@ static void execute(struct bench *b, struct setting *s, struct loop *loop) {
     if (!store_open(a, loop, "sqlite::memory:", mark_none(), &store, s->err))
         return;
     struct watcher w = {.screen = {.event = watch}, .text = BUF_INIT};
-    struct answerer an = {.asker = {.ask = answer}, .loop = loop, .yes = !b->deny};
+    struct answerer an = {.asker = {.ask = answer}, .loop = loop, .yes = !b->deny, .after = b->answer_after, .world = s->fake.world,
+                          .meanwhile = b->meanwhile ? yaml(a, "meanwhile", b->meanwhile) : NULL};
     struct screen *screens[] = {&w.screen, NULL};
     const struct exec_spec spec = {.ld = &s->loader, .loop = loop, .store = store, .runner = &s->fake.runner, .asker = &an.asker, .screens = screens,
                                    .run_id = "test", .plan = s->plan, .state = s->state, .run = s->run, .about = val_map_new(a),

@@ -15,6 +15,8 @@ struct bench {
     const char *const *fail;  /* injections "STEP#N:OUTCOME", …, NULL; or NULL */
     const char *const *event; /* and "STEP:EVENT=CHOICE" */
     const char *deny;         /* "yes": all questions are denied */
+    int64_t answer_after;     /* virtual ms until a question is answered */
+    const char *meanwhile;    /* YAML map, path of the state → value, that comes true before the answer; or NULL */
     int parallel;             /* default 4 */
     /* set by bench_run */
     int status;               /* exit status; -1: refused by the plan; -2: invalid, see text */
