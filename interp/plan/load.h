@@ -70,6 +70,8 @@ void refs_check_item(const struct place *p, const struct expr_ref *r);
 const struct step *refs_resolve(const struct place *p, const char *id, bool *ret_broken);
 
 /* ---- runbook.c ---- */
+/* The parts of the state that a capability needs, or that an action changes, are probed too: by FAMILY.cluster where the runbook does not say how. */
+void parts_add(struct loading *ld, const struct val *names, struct mark at);
 bool runbook_load_in(struct loader *l, const char *name, struct mark at, const struct loading *outer, const struct runbook **ret, struct err *err);
 
 #endif

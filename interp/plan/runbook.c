@@ -92,12 +92,10 @@ static void read_state(struct loading *ld, const struct val *v) {
     }
 }
 
-/* A capability's parts are probed too, by FAMILY.cluster, where the runbook does not say how. */
-static void add_parts(struct loading *ld, const struct def *cap, struct mark at) {
+void parts_add(struct loading *ld, const struct val *names, struct mark at) {
     struct runbook *rb = ld->rb;
-    const struct val *needs = val_get(cap->decl, "needs");
-    for (size_t i = 0; i < val_len(needs); i++) {
-        const char *name = val_cstr(val_at(needs, i));
+    for (size_t i = 0; i < val_len(names); i++) {
+        const char *name = val_cstr(val_at(names, i));
         if (!name || runbook_part(rb, name))
             continue;
         struct part *parts = arena_array(ld->arena, struct part, rb->nparts + 1);
@@ -130,7 +128,7 @@ static void read_requires(struct loading *ld, const struct val *v) {
             continue;
         }
         rb->requires[rb->nrequires++] = (struct check){.capability = cap, .mark = name->mark};
-        add_parts(ld, cap, name->mark);
+        parts_add(ld, val_get(cap->decl, "needs"), name->mark);
     }
 }
 

@@ -69,6 +69,17 @@ static void check_def(struct loading *ld, const struct val *with, struct mark at
     check_with(ld, with, at, &d);
 }
 
+/* A site's action may change what nothing probes. */
+static const struct val *can_be_probed(struct loading *ld, const struct val *parts) {
+    struct val *names = val_list_new(ld->arena);
+    for (size_t i = 0; i < val_len(parts); i++) {
+        const char *name = val_cstr(val_at(parts, i));
+        if (name && library_has(ld->ld->lib, arena_printf(ld->arena, "%s.cluster", name)))
+            val_list_add(ld->arena, names, val_at(parts, i));
+    }
+    return names;
+}
+
 void step_uses_load(struct loading *ld, const struct val *v, struct step *st) {
     const struct val *uses = val_get(v, "uses"), *with = val_get(v, "with");
     const char *name = val_cstr(uses);
@@ -88,6 +99,9 @@ void step_uses_load(struct loading *ld, const struct val *v, struct step *st) {
         st->kind = STEP_PROBE;
     else
         st->def = library_get(ld->ld->lib, name, DEF_ACTION, uses->mark, ld->err);
-    if (st->def)
-        check_def(ld, with, uses->mark, st->def);
+    if (!st->def)
+        return;
+    check_def(ld, with, uses->mark, st->def);
+    if (st->kind == STEP_ACTION)
+        parts_add(ld, can_be_probed(ld, val_get(st->def->decl, "changes")), uses->mark);
 }

@@ -323,6 +323,15 @@ static void what_nothing_carries_out_yet_is_said_by_name(void **state) {
     assert_int_equal(kit_count(text, "warning:"), 5);
 }
 
+static void what_an_action_changes_is_a_part_of_the_state(void **state) {
+    struct kit *k = *state;
+    const struct runbook *rb = kit_load(k, "steps: [ { id: a, uses: demo.join, with: { node: n1 } } ]\n");
+    assert_non_null(rb);
+    assert_int_equal(rb->nparts, 1);
+    assert_string_equal(rb->parts[0].name, "demo");
+    assert_string_equal(rb->parts[0].probe->name, "demo.cluster");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         KIT_TEST(every_key_is_read),
@@ -342,6 +351,7 @@ int main(void) {
         KIT_TEST(a_file_in_a_folder_of_runbooks_is_called_as_its_place_says),
         KIT_TEST(what_is_not_named_has_a_name_of_its_own),
         KIT_TEST(what_nothing_carries_out_yet_is_said_by_name),
+        KIT_TEST(what_an_action_changes_is_a_part_of_the_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
