@@ -190,8 +190,9 @@ test-lab: $(BIN)
 lint:
 	@+MAKE='$(MAKE)' tests/lint/run
 
-bench: $(BIN)
-	@tests/run bench $(BIN)
+BENCH := $(OUT)/tests/bench/explore
+bench: $(BIN) $(BENCH)
+	@tests/run bench $(BIN) $(BENCH)
 
 UNIT_OBJ := $(UNIT_ALL:%.c=$(OUT)/%.o)
 $(UNIT_OBJ) $(UNIT_HELP): BASEFLAGS += -Itests/unit
@@ -205,10 +206,14 @@ $(OUT)/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
+$(OUT)/tests/bench/%: $(OUT)/tests/bench/%.o $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
+
 # --- lint: one stamp a file, so that only what changed is looked at again ------------------------------------------
 
 LINT := build/lint
-LINT_SRC := $(SRC) $(UNIT_ALL) $(wildcard tests/fuzz/*.c)
+LINT_SRC := $(SRC) $(UNIT_ALL) $(wildcard tests/fuzz/*.c tests/bench/*.c)
 LINT_HDR := $(HDR:%=$(LINT)/header/%.ok)
 LINT_TIDY := $(LINT_SRC:%=$(LINT)/tidy/%.ok)
 LINT_FLAGS = $(BASEFLAGS) $(WARN) $(PKG_CFLAGS) -Itests/unit
@@ -245,7 +250,7 @@ define HELP
   make test-fuzz       damaged runbooks against check; QUORATE_SEED=N repeats a run
   make test-lab        real engines in namespaces, as root
   make lint            layers, warnings, clang-tidy, shellcheck, luac, sizes
-  make bench           what the commands cost
+  make bench           what planning costs: exploration, its growth, whole processes
   make objs            compile everything there is, link nothing; DIRS="base value" limits the folders
   make install         PREFIX=/usr/local DESTDIR=
   make deps deps-test deps-lab   install packages, only the missing ones
