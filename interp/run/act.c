@@ -107,11 +107,13 @@ void attempt(struct live *l, const struct val *with) {
         if (before)
             val_map_set(x->scratch, d, "before", before);
     }
+    const struct val *effects = effects_of(l);
+    predict(l, with, effects);
     l->lines = 0;
     emit(x, EV_STARTED, it->path, it->attempt + 1, d);
     /* the secrets in `with` are not in the event: the act gets the values themselves */
     *call = (struct act_call){.step = st, .def = st->def, .path = it->path, .attempt = it->attempt,
-                              .with = with ? val_copy(x->arena, with) : NULL, .effect = x->spec->runner->real ? NULL : effects_of(l),
+                              .with = with ? val_copy(x->arena, with) : NULL, .effect = x->spec->runner->real ? NULL : effects,
                               .timeout_ms = timeout, .log = logged, .done = acted, .ud = l};
     later(l, act_go, call);
 }

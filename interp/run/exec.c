@@ -236,22 +236,26 @@ static void cancel_go(struct live *l, void *arg) {
         l->x->spec->runner->ops->cancel(l->x->spec->runner, l->item->path);
 }
 
-static void interrupt_handle(struct exec *x, struct happening *h) {
-    (void)h;
-    if (x->run->ended)
-        return;
+void run_stop(struct exec *x, const char *why) {
     if (!x->run->stopping) {
         struct val *d = fields(x);
-        field_str(x, d, "why", "interrupted; what runs may end, again to cancel it");
+        field_str(x, d, "why", why);
         emit(x, EV_STOPPING, NULL, 0, d);
     }
     for (struct map_iter it = map_iter(x->lives); map_next(&it);) {
         struct live *l = it.value;
         if (l->item->status == ITEM_ACTING && l->item->fan->step->kind == STEP_WAIT)
-            wait_stop(l, "interrupted");
-        else if (x->interrupts > 1)
-            later(l, cancel_go, NULL);
+            wait_stop(l, x->interrupts ? "interrupted" : "the run was stopped");
     }
+}
+
+static void interrupt_handle(struct exec *x, struct happening *h) {
+    (void)h;
+    if (x->run->ended)
+        return;
+    run_stop(x, "interrupted; what runs may end, again to cancel it");
+    for (struct map_iter it = map_iter(x->lives); x->interrupts > 1 && map_next(&it);)
+        later(it.value, cancel_go, NULL);
 }
 
 static void interrupted(void *ud, int signo) {

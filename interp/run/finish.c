@@ -47,6 +47,8 @@ static struct verdict of_steps(struct exec *x) {
         int status;
     } causes[] = {{"rule", 4}, {"approval", 5}, {"precondition", 4}, {"moved", 6}};
     const struct run *r = x->run;
+    if (r->stopping && r->cause && !strcmp(r->cause, "prediction"))
+        return (struct verdict){OUT_FAILED, 6, r->stop_why};
     if (r->stopping)
         return (struct verdict){r->unknown ? OUT_UNKNOWN : OUT_FAILED, 130,
                                 r->unknown ? arena_printf(x->scratch, "interrupted; the outcome of %zu step(s) is unknown: %s", r->unknown,

@@ -270,8 +270,9 @@ static bool on_ended(struct run *r, const struct event *e, struct err *err) {
     if (val_get(e->data, "outputs"))
         it->outputs = val_get(e->data, "outputs");
     it->ended_at = e->at;
-    if (!r->cause)
-        r->cause = val_get_str(e->data, "cause", NULL);
+    const char *cause = val_get_str(e->data, "cause", NULL);
+    if (!r->cause || (cause && !strcmp(cause, "prediction"))) /* that one stops the run */
+        r->cause = cause;
     if (val_get_bool(e->data, "retry", false)) {
         it->status = ITEM_RETRYING;
         touch(r, NULL, it);

@@ -75,7 +75,7 @@ struct run {
     const char *message;
     size_t acting;            /* items in ITEM_ACTING */
     size_t unknown;           /* items that ended unknown */
-    const char *cause;        /* of the first refusal: "approval", "precondition", "moved"; or NULL */
+    const char *cause;        /* of the first refusal: "rule", "approval", "precondition", "moved"; "prediction" comes before them; or NULL */
     const struct val *attested; /* members attested so far: a list of names */
     size_t events;
     /* fans and items that an event has touched since the engine last looked; in order */

@@ -2,6 +2,8 @@
 
 /* How long an action may take to show after its act, unless it says otherwise; and how often one looks. */
 static const int64_t settle_default_ms = 60 * 1000, look_every_ms = 1000;
+/* And how long the rest of a predicted change may take once a part of it shows. */
+static const int64_t rest_ms = 10 * 1000;
 
 static const char *kept(struct live *l, const char *s) {
     return s ? arena_strdup(l->x->arena, s) : NULL;
@@ -27,9 +29,10 @@ static void look_again(struct live *l) {
 }
 
 static bool may_look_again(struct live *l) {
-    if (now_ms(l->x) >= l->deadline)
+    const int64_t left = l->deadline - now_ms(l->x);
+    if (left <= 0)
         return false;
-    live_timer(l, look_every_ms, look_again);
+    live_timer(l, left < look_every_ms ? left : look_every_ms, look_again);
     return true;
 }
 
@@ -80,9 +83,50 @@ const struct val *own_outputs(struct live *l, const struct val *base, const char
     return out;
 }
 
+static void note(struct live *l, const char *text) {
+    struct val *d = fields(l->x);
+    field_str(l->x, d, "text", text);
+    emit(l->x, EV_NOTE, l->item->path, 0, d);
+}
+
+/* Holds what was observed against the prediction. Returns whether that is decided; l->outcome is then OUT_FAILED if it is bad, and the run stops
+ * if a rule is broken (*ret_cause). */
+static bool settle_prediction(struct live *l, const char **ret_cause) {
+    struct exec *x = l->x;
+    const char *text = NULL;
+    const enum seen seen = predict_seen(l, &text);
+    if (seen == SEEN_ALL)
+        return true;
+    if (seen == SEEN_SOME && l->deadline - now_ms(x) > rest_ms)
+        l->deadline = now_ms(x) + rest_ms;
+    if (may_look_again(l))
+        return false;
+    if (seen == SEEN_NONE) {
+        struct buf b = BUF_INIT;
+        duration_print(&b, l->settle_ms);
+        l->outcome = OUT_FAILED;
+        l->message = kept(l, arena_printf(x->scratch, "its change does not show after %s: %s", b.data, text));
+        buf_done(&b);
+        return true;
+    }
+    const char *rule = predict_broken_rule(l);
+    if (!rule) {
+        note(l, arena_printf(x->scratch, "'%s': different from the prediction, but safe: %s", l->item->path, text));
+        return true;
+    }
+    const char *why = arena_printf(x->scratch, "'%s': different from the prediction, and the rule %s (%s)", l->item->path, rule, text);
+    note(l, why);
+    run_stop(x, why);
+    l->outcome = OUT_FAILED;
+    l->message = kept(l, arena_printf(x->scratch, "it broke the rule %s", rule));
+    *ret_cause = "prediction";
+    return true;
+}
+
 static void settle(struct live *l) {
     struct exec *x = l->x;
     struct item *it = l->item;
+    const char *cause = NULL;
     const struct step *st = it->fan->step;
     if (l->outcome == OUT_UNKNOWN && st->def && st->def->fn[FN_DONE] && !settle_unknown(l))
         return;
@@ -98,6 +142,8 @@ static void settle(struct live *l) {
                                        : arena_printf(x->scratch, "its 'verify' cannot be decided: %s", why));
         }
     }
+    if (l->outcome == OUT_OK && l->prediction && !settle_prediction(l, &cause))
+        return;
     const struct val *outputs = l->outputs;
     if (l->outcome == OUT_OK) {
         const enum outcome before = it->outcome;
@@ -109,19 +155,19 @@ static void settle(struct live *l) {
             l->message = kept(l, why);
         }
     }
-    end_item(l, l->outcome, outputs, l->message, NULL);
+    end_item(l, l->outcome, outputs, l->message, cause);
 }
 
 static void settle_begin(struct live *l) {
     const struct step *st = l->item->fan->step;
-    int64_t settle_ms = 0;
+    l->settle_ms = l->prediction ? settle_default_ms : 0;
     if (st->kind == STEP_ACTION && val_len(val_get(st->def->decl, "changes"))) {
-        settle_ms = settle_default_ms;
+        l->settle_ms = settle_default_ms;
         const char *own = val_get_str(st->def->decl, "settle", NULL);
         if (own)
-            (void)duration_parse(own, &settle_ms); /* checked when the definition was loaded */
+            (void)duration_parse(own, &l->settle_ms); /* checked when the definition was loaded */
     }
-    l->deadline = now_ms(l->x) + settle_ms;
+    l->deadline = now_ms(l->x) + l->settle_ms;
     observe_step(l, settle);
 }
 

@@ -50,6 +50,8 @@ struct live {
     enum outcome outcome;    /* of the attempt so far */
     const struct val *outputs;
     const char *message;
+    struct prediction *prediction; /* of the attempt; NULL: nothing is predicted */
+    int64_t settle_ms;       /* how long its change may take to show */
     struct bind *bind;       /* of a runbook step, while it is being bound */
     struct bind *bound;      /* and afterwards */
 };
@@ -95,6 +97,8 @@ void live_timer(struct live *l, int64_t ms, live_fn *next);
 /* Ends an item, or, with retries left, the attempt. cause: of a refusal, or NULL. */
 void end_item(struct live *l, enum outcome outcome, const struct val *outputs, const char *message, const char *cause);
 int64_t now_ms(const struct exec *x);
+/* Nothing new is begun from here, and waits end; what runs may end. */
+void run_stop(struct exec *x, const char *why);
 
 /* ---- scope.c: what expressions of an item or of its list see ---- */
 
@@ -160,6 +164,16 @@ bool arrive(struct live *l);
 /* Records the intent, and acts once it is durable. The item has its slot. */
 void attempt(struct live *l, const struct val *with);
 void begin_attempt(struct live *l);   /* of an item in ITEM_RETRYING */
+
+/* ---- predict.c: what an attempt is predicted to change, and whether it did ---- */
+
+/* Works out the prediction of an attempt that is about to begin; effects: what the step itself declares (path → value), or NULL. */
+void predict(struct live *l, const struct val *with, const struct val *effects);
+enum seen { SEEN_NONE, SEEN_SOME, SEEN_ALL };
+/* What of it shows in the state as last observed; *ret_text: where it is otherwise, in the scratch arena. */
+enum seen predict_seen(struct live *l, const char **ret_text);
+/* The rule that the change breaks as it was observed, with its message; NULL: none. Risks that were accepted are only noted. */
+const char *predict_broken_rule(struct live *l);
 
 /* ---- settle.c ---- */
 

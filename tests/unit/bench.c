@@ -16,7 +16,7 @@
 
 static const char *const library[][2] = {
     {"stdlib/demo/cluster.lua",
-     "return probe{ summary = 'the world', inputs = {}, schema = {type = 'map', of = {type = 'any'}}, run = function(ctx) return {} end }"},
+     "return probe{ summary = 'the world', inputs = {}, schema = {type = 'map', keys = {remark = {type = 'any', evidence = true}}, of = {type = 'any'}}, run = function(ctx) return {} end }"},
     {"stdlib/demo/set.lua",
      "return action{ summary = 'set a key', describe = 'set ${key}', inputs = { key = {type = 'string', required = true}, value = {type = 'any'} },\n"
      "  outputs = { old = {type = 'any'}, id = {type = 'string'} }, changes = {'demo'}, settle = '10s',\n"
@@ -38,7 +38,7 @@ static const char *const library[][2] = {
     {"stdlib/demo/well.lua", "return capability{ needs = {'demo'}, holds = function(state) return state.demo.well ~= false, 'it is not well' end }"},
     {"stdlib/demo/form.lua",
      "return action{ summary = 'form it', changes = {'demo'}, settle = '3s',\n"
-     "  effect = function(state) state.demo.formed = true end, done = function(state) return state.demo.formed == true end,\n"
+     "  effect = function(state) state.demo.formed = true end, done = function(state) return state.demo.formed == true or state.demo.formed == 'so' end,\n"
      "  outcomes = { half = function(state) state.demo.formed = 'half' end, anyway = function(state) state.demo.formed = 'so' return 'ok' end,\n"
      "    late = function(state) state.demo.formed = true return 'unknown' end, never = function(state) state.demo.formed = 'no' return false end },\n"
      "  outcome_texts = { half = 'is half done' }, run = function() return {} end }"},
@@ -52,6 +52,21 @@ static const char *const library[][2] = {
     {"stdlib/demo/breaks.lua",
      "return event{ needs = {'demo'}, summary = 'it breaks', when = function(state) return state.demo.formed == true and not seen(state, 'attested') end,\n"
      "  effect = function(state) state.demo.formed = nil end }"},
+    {"stdlib/demo/grow.lua",
+     "local function add(state, id, name) state.demo.members = state.demo.members or {} state.demo.members[id] = { name = name, well = true } end\n"
+     "local function recount(state) state.demo.voters = count(state.demo.members) end\n"
+     "return action{ summary = 'add a member', inputs = { name = {type = 'string', default = 'm'} }, outputs = { id = {type = 'string'} }, changes = {'demo'},\n"
+     "  effect = function(state, with) local id = 'new-' .. with.name add(state, id, with.name) recount(state) state.demo.ids = list{ id, 'z' }\n"
+     "    state.demo.remark = 'predicted' return { id = id } end,\n"
+     "  outcomes = { silent = function() return 'ok' end,\n"
+     "    chosen = function(state, with) add(state, 'rehearsed-id', with.name) recount(state) state.demo.ids = list{ 'z', 'rehearsed-id' }\n"
+     "      state.demo.remark = 'another' return 'ok' end,\n"
+     "    ghost = function(state, with) add(state, 'rehearsed-id', with.name) add(state, 'old', with.name) recount(state) return 'ok' end,\n"
+     "    crowd = function(state, with) for i = 1, 3 do add(state, 'x' .. i, with.name) end recount(state) return 'ok' end },\n"
+     "  run = function() return {} end }"},
+    {"stdlib/demo/crowded.lua",
+     "return rule{ needs = {'demo'}, why = 'so', never = function(state, before, by)\n"
+     "  if (state.demo.voters or 0) > 2 and (before.demo.voters or 0) <= 2 then return 'too many by a ' .. by end end }"},
     {"stdlib/demo/twice.lua", "return func(function(n) return n * 2 end)"},
 };
 
@@ -123,6 +138,24 @@ static void fake_done(void *ud, enum outcome outcome, const struct val *outputs,
     free(act);
 }
 
+static void ignored(void *ud, enum outcome outcome, const struct val *outputs, const char *message) {
+    (void)ud, (void)outcome, (void)outputs, (void)message;
+}
+
+static void late_due(void *ud) {
+    struct fake_act *act = ud;
+    act->call.done = ignored;
+    act->fake->world->ops->act(act->fake->world, &act->call);
+    free(act);
+}
+
+/* The act ends well at once, and what it changes shows later. */
+static void late_act(struct fake_act *act) {
+    loop_timer(act->fake->runner.loop, 5000, late_due, act);
+    act->fake->acts--;
+    act->call.done(act->call.ud, OUT_OK, NULL, NULL);
+}
+
 static void fake_act(struct runner *r, const struct act_call *call) {
     struct fake *f = (struct fake *)r;
     struct fake_act *act = mem_alloc(sizeof *act);
@@ -130,6 +163,10 @@ static void fake_act(struct runner *r, const struct act_call *call) {
     char word[32] = "";
     if (++f->acts > f->bench->most_acts)
         f->bench->most_acts = f->acts;
+    if (scripted(f->bench->script, call->path, call->attempt, word, sizeof word) && !strcmp(word, "late")) {
+        late_act(act);
+        return;
+    }
     if (!scripted(f->bench->script, call->path, call->attempt, word, sizeof word) || !strcmp(word, "interrupt") || !strcmp(word, "unknown-but-done")) {
         if (!strcmp(word, "interrupt"))
             raise(SIGINT);
@@ -170,12 +207,15 @@ static const struct runner_ops fake_ops = {.probe = fake_probe, .act = fake_act,
 
 struct watcher {
     struct screen screen;
-    struct buf text;
+    struct buf text, said;
 };
 
 static void watch(struct screen *s, const struct event *e, const struct run *r) {
     (void)r;
     struct watcher *w = (struct watcher *)s;
+    const char *said = val_get_str(e->data, e->type == EV_NOTE ? "text" : "message", NULL);
+    if (said)
+        buf_printf(&w->said, "%s\n", said);
     buf_adds(&w->text, event_infos[e->type].name);
     if (e->path)
         buf_printf(&w->text, " %s", e->path);
@@ -278,12 +318,27 @@ static void plan_text(struct bench *b, const struct plan *p) {
     buf_done(&out);
 }
 
+/* What is in the journal, folded by itself, ends as the run did. */
+static void refold(struct bench *b, struct setting *s, struct store *store) {
+    struct store_record *records;
+    size_t n;
+    struct run *r = run_new(s->arena, "test", s->plan->rb);
+    if (!store->ops->read(store, "test", s->arena, &records, &n, s->err))
+        return;
+    for (size_t i = 0; i < n; i++) {
+        struct event *e;
+        if (!event_parse(s->arena, records[i].json, strlen(records[i].json), &e, s->err) || !run_apply(r, e, s->err))
+            return;
+    }
+    assert(b->status == 9 || (r->ended && r->exit_status == b->status));
+}
+
 static void execute(struct bench *b, struct setting *s, struct loop *loop) {
     struct arena *a = s->arena;
     struct store *store;
     if (!store_open(a, loop, "sqlite::memory:", mark_none(), &store, s->err))
         return;
-    struct watcher w = {.screen = {.event = watch}, .text = BUF_INIT};
+    struct watcher w = {.screen = {.event = watch}, .text = BUF_INIT, .said = BUF_INIT};
     struct answerer an = {.asker = {.ask = answer}, .loop = loop, .yes = !b->deny, .after = b->answer_after, .world = s->fake.world,
                           .meanwhile = b->meanwhile ? yaml(a, "meanwhile", b->meanwhile) : NULL};
     struct screen *screens[] = {&w.screen, NULL};
@@ -293,9 +348,12 @@ static void execute(struct bench *b, struct setting *s, struct loop *loop) {
     const int64_t start = loop_now(loop);
     b->status = exec_run(a, &spec, s->err);
     b->took = loop_now(loop) - start;
+    refold(b, s, store);
     store->ops->close(store);
     b->text = mem_strdup(w.text.data);
+    b->said = mem_strdup(w.said.data);
     buf_done(&w.text);
+    buf_done(&w.said);
 }
 
 void bench_run(struct bench *b) {
@@ -351,6 +409,7 @@ void bench_run(struct bench *b) {
 
 void bench_free(struct bench *b) {
     free(b->text);
+    free(b->said);
     free(b->plan);
 }
 

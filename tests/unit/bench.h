@@ -11,7 +11,7 @@ struct bench {
     const char *world;        /* YAML of the state: "demo: {…}" */
     const char *inputs;       /* YAML map, or NULL */
     const char *attested;     /* YAML list, or NULL */
-    const char *script;       /* lines "PATH ATTEMPT failed|unknown|unknown-but-done|interrupt|hang", or NULL: all acts end well */
+    const char *script;       /* lines "PATH ATTEMPT failed|unknown|unknown-but-done|late|interrupt", or NULL: all acts end well */
     const char *const *fail;  /* injections "STEP#N:OUTCOME", …, NULL; or NULL */
     const char *const *event; /* and "STEP:EVENT=CHOICE" */
     const char *deny;         /* "yes": all questions are denied */
@@ -21,6 +21,7 @@ struct bench {
     /* set by bench_run */
     int status;               /* exit status; -1: refused by the plan; -2: invalid, see text */
     char *text;               /* a line per event: "step.ended a ok"; or the diagnostics */
+    char *said;               /* the notes and messages, a line each */
     char *plan;               /* a line per plan line: "a run probed" */
     int64_t took;             /* virtual ms */
     int most_acts;            /* at the same time */
