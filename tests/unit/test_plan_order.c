@@ -1,6 +1,7 @@
 /* A plan does not depend on luck: not on the order of keys in what was observed, nor on anything that differs from run to run. */
 #include "cmd/cmd.h"
 #include "ui/plan_print.h"
+#include "value/file.h"
 #include "value/json.h"
 #include "value/yaml.h"
 #include "value/yaml_print.h"
