@@ -24,6 +24,7 @@ struct explore_breach {
     const char *message;       /* of the rule */
     const char *const *path;   /* what happens, in order, in the runbook's own step names; the last one is the change */
     size_t npath;
+    size_t length;             /* of it, in transitions: an act that nothing could come between is one, else it begins and ends */
     const char *step;          /* of the last one: the step's path, or the event's name */
     const char *before, *after; /* the cluster as a line of text */
     bool finally;              /* a `finally` rule, broken where the undisturbed way ends */

@@ -41,7 +41,8 @@ static void note_line(struct lines *l, const struct note *n) {
     line(l, n->event ? n->step : arena_printf(l->arena, "%s %s", n->step, n->how));
 }
 
-static void path_lines(const struct search *s, uint32_t at, const struct note *last, size_t nlast, struct lines *l) {
+/* Returns the number of transitions to the state. */
+static size_t path_lines(const struct search *s, uint32_t at, const struct note *last, size_t nlast, struct lines *l) {
     size_t depth = 0;
     for (uint32_t r = at; r; r = s->records[r].parent)
         depth++;
@@ -58,6 +59,7 @@ static void path_lines(const struct search *s, uint32_t at, const struct note *l
         note_line(l, &last[k]);
     well_over(l);
     buf_done(&l->well);
+    return depth;
 }
 
 static bool is_accepted(const struct search *s, const char *rule) {
@@ -81,9 +83,10 @@ void tell_breach(struct search *s, const struct breach *b, uint32_t parent, cons
         s->cap_breaches = s->cap_breaches * 2 + 4;
     }
     struct lines l = {.arena = s->arena, .well = BUF_INIT};
-    path_lines(s, parent, last, nlast, &l);
+    const size_t depth = path_lines(s, parent, last, nlast, &l);
     struct explore_breach *to_fill = (struct explore_breach *)(uintptr_t)&out->breaches[out->nbreaches++];
     *to_fill = (struct explore_breach){.rule = b->rule, .message = arena_strdup(s->arena, b->message), .path = l.list, .npath = l.n,
+                                       .length = depth + !finally,
                                        .step = nlast ? arena_strdup(s->arena, last[nlast - 1].step) : NULL,
                                        .before = arena_strdup(s->arena, cluster_picture(s->set, from)),
                                        .after = arena_strdup(s->arena, cluster_picture(s->set, to)), .finally = finally,
