@@ -373,7 +373,8 @@ static bool act_begins(struct plan *p, const struct now *s, int item, bool alone
     }
     t.item[item].status = ITEM_ACTING;
     if (st->kind == NAIVE_ADD) {
-        t.item[item].by = value_of(p, s, item, st->by);
+        if (!s->item[item].attempt) /* the second attempt is with the same */
+            t.item[item].by = value_of(p, s, item, st->by);
         t.item[item].was = s->w.n[st->to];
     }
     return alone ? act_ends(p, s, &t, item) : happened(p, s, t, false);
@@ -385,7 +386,7 @@ static bool is_risk(const struct plan *p, int item) {
 
 /* What follows of itself, and then one act or wait. */
 static bool go_on(struct plan *p, struct now s) {
-    int ask = -1, active = 0, risks = 0;
+    int ask = -1, active = 0, risks = 0, waits = 0;
     while (follow(p, &s, &ask))
         if (ask >= 0) {
             struct now no = s;
@@ -395,6 +396,7 @@ static bool go_on(struct plan *p, struct now s) {
         }
     for (int i = 0; i < p->nitems; i++) {
         active += s.item[i].status == ITEM_READY || s.item[i].status == ITEM_ACTING || s.item[i].status == ITEM_WAITING;
+        waits += s.item[i].status == ITEM_WAITING;
         risks += s.item[i].status == ITEM_ACTING && is_risk(p, i);
     }
     if (!active) {
@@ -406,7 +408,7 @@ static bool go_on(struct plan *p, struct now s) {
         bool within = true;
         if (s.item[i].status == ITEM_ACTING)
             within = act_ends(p, &s, &s, i);
-        else if (s.item[i].status == ITEM_WAITING)
+        else if (s.item[i].status == ITEM_WAITING && (!p->calm || waits == active)) /* undisturbed, acts are quicker than what is waited for */
             within = wait_ends(p, &s, i);
         else if (s.item[i].status == ITEM_READY && !(risks && is_risk(p, i)))
             within = act_begins(p, &s, i, active == 1);
