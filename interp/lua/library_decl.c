@@ -24,6 +24,7 @@ static const struct field entry_fields[] = {
     {"max", F_NUMBER, false, "The largest number, or the greatest length.", NULL, NULL},
     {"unit", F_STRING, false, "Of a number: what it counts.", NULL, NULL},
     {"evidence", F_BOOL, false, "For people only: never compared with what was predicted.", NULL, NULL},
+    {"moves", F_BOOL, false, "The cluster changes it at a time of its own: what an act was predicted to make of it is not looked for.", NULL, NULL},
     {0},
 };
 

@@ -56,7 +56,7 @@ static void walk_key(struct way *w, const struct val *schema, const char *key, c
 }
 
 static void walk(struct way *w, const struct val *schema, const struct val *before, const struct val *after) {
-    if (val_get_bool(schema, "evidence", false) || same(before, after))
+    if (val_get_bool(schema, "evidence", false) || val_get_bool(schema, "moves", false) || same(before, after))
         return;
     const bool emptied = after && after->kind >= VAL_LIST && !val_len(after) && val_is(before, VAL_MAP); /* what was in it vanishes */
     const bool map = emptied || (val_is(after, VAL_MAP) && val_len(after) && !val_unobserved_why(after) && !val_unknown_provider(after));

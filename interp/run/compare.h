@@ -20,8 +20,8 @@ struct changes {
     size_t n, cap;
 };
 
-/* Adds where before and after differ in a part. Left out: what the schema (or NULL) calls evidence, and what is not known on either side.
- * The values are not copied. */
+/* Adds where before and after differ in a part. Left out: what the schema (or NULL) calls evidence or says moves by itself, and what is not
+ * known on either side. The values are not copied. */
 void compare_changes(struct arena *a, const char *part, const struct val *schema, const struct val *before, const struct val *after, struct changes *c);
 
 /* Predicted outputs that are strings are symbols ("new-node3") for what only the world can choose. Wherever the changes have one, it becomes what the

@@ -368,6 +368,8 @@ end
 local function text(description) return { type = "string", description = description } end
 local function flag(description) return { type = "boolean", description = description } end
 local function number(description) return { type = "integer", description = description } end
+local function evidence(entry) entry.evidence = true return entry end -- for people
+local function moving(entry) entry.moves = true return entry end -- the swarm changes it at a time of its own
 local function map_of(keys, description) return { type = "map", of = { type = "map", keys = keys }, description = description } end
 
 return probe {
@@ -379,20 +381,20 @@ return probe {
     quorum = { type = "map", keys = {
       held = flag("whether a leader with a majority was seen"), voters = number("members of Raft, as the best view tells"),
       needed = number("how many of them make a majority"), answering = number("how many of them answer"),
-      why = text("the evidence, in one line") } },
+      why = evidence(text("the evidence, in one line")) } },
     leader = text("ID of the leader; absent without one"),
     leaders = map_of({ name = text("its inventory name"), named_by = { type = "list", of = text("inventory name") } },
       "each leader that an engine names, by ID"),
     split = flag("engines of one cluster ID name different leaders"),
     engines = map_of({
-      answers = flag("whether it answered"), why = text("if not, why"),
+      answers = flag("whether it answered"), why = evidence(text("if not, why")),
       local_state = { type = "string", enum = { "inactive", "pending", "active", "locked", "error" }, description = "LocalNodeState" },
-      control = flag("ControlAvailable"), node_id = text("its own node ID"), error = text("its error"), address = text("its address in the swarm"),
-      host = text("its host name"), version = text("engine version"), root_dir = text("DockerRootDir"),
+      control = flag("ControlAvailable"), node_id = text("its own node ID"), error = evidence(text("its error")), address = text("its address in the swarm"),
+      host = text("its host name"), version = evidence(text("engine version")), root_dir = text("DockerRootDir"),
       cluster_id = text("the cluster that it tells to be in"),
       swarm_dir = { type = "string", enum = { "empty", "present", "unknown" }, description = "what is in its swarm folder" },
-      disk_free_percent = number("free space below its root folder"), clock_offset_ms = number("its clock less ours"),
-      cert_expires = text("end of its node certificate"), key_locked = flag("its swarm key is encrypted: autolock"),
+      disk_free_percent = evidence(number("free space below its root folder")), clock_offset_ms = evidence(number("its clock less ours")),
+      cert_expires = evidence(text("end of its node certificate")), key_locked = flag("its swarm key is encrypted: autolock"),
       leader = text("ID of the leader it names"),
       members = { type = "map", of = text("address"), description = "whom it believes to be managers, by ID" } }, "by inventory name"),
     managers = map_of({
@@ -401,14 +403,14 @@ return probe {
       leader = text("ID of the leader it names") }, "the members of Raft, by ID"),
     nodes = map_of({
       name = text("inventory name"), host = text("host name"), role = { type = "string", enum = { "manager", "worker" }, description = "Spec.Role" },
-      in_raft = flag("member of Raft, whatever its role"), state = text("unknown, down, ready, disconnected"), availability = text("active, pause, drain"),
+      in_raft = flag("member of Raft, whatever its role"), state = moving(text("unknown, down, ready, disconnected")), availability = text("active, pause, drain"),
       labels = { type = "map", of = text("value"), description = "node labels" }, addr = text("its address"),
-      ghost = flag("no machine stands behind the record"), why = text("why it is a ghost") }, "the records, by ID; empty without a quorum"),
+      ghost = flag("no machine stands behind the record"), why = evidence(text("why it is a ghost")) }, "the records, by ID; empty without a quorum"),
     services = map_of({
-      id = text("service ID"), mode = text("replicated, global or job"), desired = number("tasks wanted"), running = number("tasks that run on ready nodes"),
+      id = text("service ID"), mode = text("replicated, global or job"), desired = number("tasks wanted"), running = moving(number("tasks that run on ready nodes")),
       local_volume = flag("its tasks keep data on their node"), constrained = flag("it has placement constraints"),
-      force_update = number("its ForceUpdate counter"), update = text("state of its last update"),
-      spread = { type = "map", of = number("running tasks"), description = "by node ID" } }, "by name; empty without a quorum"),
+      force_update = number("its ForceUpdate counter"), update = moving(text("state of its last update")),
+      spread = moving{ type = "map", of = number("running tasks"), description = "by node ID" } }, "by name; empty without a quorum"),
   } },
   run = run,
 }

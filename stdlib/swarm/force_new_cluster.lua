@@ -30,8 +30,8 @@ return action {
     local id = e.node_id or lib.future_id(with.node)
     local nodes = {}
     for other, m in pairs(s.managers) do
-      nodes[other] = { name = m.name, host = m.host, role = "manager", in_raft = other == id, state = "unknown",
-                       availability = "active", labels = {}, addr = lib.host(m.addr), ghost = false }
+      -- labels, availability, and what is known of machines that do not answer: only the new leader will tell
+      nodes[other] = { name = m.name, host = m.host, role = "manager", in_raft = other == id, state = "unknown", addr = lib.host(m.addr) }
       local engine = m.name and s.engines[m.name]
       if engine and engine.answers and engine.node_id ~= other then
         nodes[other].ghost, nodes[other].why = true, m.name .. " is somebody else now"
@@ -40,7 +40,7 @@ return action {
     for name, engine in pairs(s.engines) do
       if engine.answers and engine.node_id and not nodes[engine.node_id] then
         nodes[engine.node_id] = { name = name, host = engine.host, role = "worker", in_raft = false, state = "unknown",
-                                  availability = "active", labels = {}, addr = engine.address, ghost = false }
+                                  addr = engine.address }
       end
     end
     local me = s.managers[id] or { name = with.node, addr = tostring(e.address) .. ":2377" }

@@ -38,6 +38,7 @@ return action {
     end
     e.members = map(lib.voters(s), function(m) return m.addr end)
     lib.recount(s)
+    return { node_id = id }
   end,
 
   done = function(state, with)

@@ -23,7 +23,8 @@ return action {
       lib.recount(s)
     end
     e.local_state, e.control, e.node_id, e.error, e.leader, e.cluster_id = "inactive", false, nil, nil, nil, nil
-    e.members, e.swarm_dir = {}, "empty"
+    e.members = {}
+    if e.swarm_dir ~= "unknown" then e.swarm_dir = "empty" end
     return { node_id = id or "" }
   end,
 
