@@ -141,6 +141,45 @@ int box_new_metatable(lua_State *L, const char *name, const luaL_Reg *methods, c
     return 1;
 }
 
+/* --- while many states are made --- */
+
+void box_count(struct box *b, bool on) {
+    if (on)
+        lua_sethook(b->L, on_count, LUA_MASKCOUNT, hook_step);
+    else if (b->untidy && !b->foreign)
+        lua_sethook(b->L, NULL, 0, 0);
+}
+
+void box_foreign(struct box *b) {
+    b->foreign = true;
+    box_count(b, true); /* also for what has just called it */
+}
+
+static const size_t least_garbage = (size_t)32 << 20;
+
+static void next_tidy(struct box *b) {
+    b->tidy_at = b->used + (b->used > least_garbage ? b->used : least_garbage);
+}
+
+void box_many_states(struct box *b) {
+    if (b->untidy++)
+        return;
+    lua_gc(b->L, LUA_GCSTOP);
+    next_tidy(b);
+}
+
+void box_few_states(struct box *b) {
+    if (!--b->untidy)
+        lua_gc(b->L, LUA_GCRESTART);
+}
+
+void box_tidy(struct box *b) {
+    if (!b->untidy || b->used < b->tidy_at)
+        return;
+    lua_gc(b->L, LUA_GCCOLLECT);
+    next_tidy(b);
+}
+
 /* --- scratch memory of one C function --- */
 
 void scratch_done(struct scratch *s) {

@@ -47,6 +47,11 @@ struct call_signal {
 };
 enum call_result box_call(struct box *b, int nargs, int nret, struct arena *a, struct call_signal *sig, struct err *err);
 
+/* Between the two calls the box makes many models and keeps most of them, so looking for garbage all the time would be looking at the same models
+ * again and again: that is only done when memory in use has grown by much. */
+void box_many_states(struct box *b);
+void box_few_states(struct box *b);
+
 /* Arms a coroutine with the limit of a task (instructions between two resumes); box_limit_hit tells whether the last resume was ended by a limit. */
 void box_arm(struct box *b, struct lua_State *co, int64_t instructions);
 const char *box_limit_hit(struct box *b); /* "instruction-limit", "memory-limit" or NULL */

@@ -39,6 +39,9 @@ struct box {
     bool over;
     int depth;            /* of protected calls */
     uint64_t rng;
+    bool foreign;         /* a file of somebody else was loaded: instructions are always counted */
+    int untidy;           /* > 0: garbage is collected by box_tidy alone */
+    size_t tidy_at;       /* bytes in use at which it is */
     struct fault fault;
 
     int globals, lists, intern, families, expr_env, scope_names; /* registry references */
@@ -49,6 +52,13 @@ struct box {
     struct arena *scope_arena;
     const struct model *model;   /* the state that capabilities are asked about, or NULL */
 };
+
+/* Whether the instructions of what runs are counted; false does nothing unless many states are being made, and every file was ours. Counting takes a
+ * call for each instruction, and our own files come to an end. */
+void box_count(struct box *b, bool on);
+void box_foreign(struct box *b); /* a file of somebody else is being loaded */
+/* Collects garbage if it is time to and the collector does not do so by itself, see box_many_states. */
+void box_tidy(struct box *b);
 
 /* box.c: protected calls. box_run runs a C function with ud as its only argument. */
 enum call_result box_pcall(struct box *b, lua_State *L, int nargs, int nret, struct arena *a, struct call_signal *sig, struct err *err);

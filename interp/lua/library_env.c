@@ -184,7 +184,7 @@ static int unknown_name(lua_State *L, const char *name) {
     const char *scope[] = {"state", "inputs", "site", "run", "item", "index", "steps"};
     for (size_t i = 0; b->scope && i < 7; i++)
         names[n++] = scope[i];
-    for (int kind = DEF_ACTION; kind <= DEF_FUNC && lua_istable(L, lua_upvalueindex(2)); kind++)
+    for (int kind = DEF_ACTION; kind <= DEF_FUNC && lua_toboolean(L, lua_upvalueindex(2)); kind++)
         names[n++] = def_kind_name((enum def_kind)kind);
     if (b->lib)
         for (struct map_iter it = map_iter(b->lib->families); n < 160 && map_next(&it);)
@@ -193,34 +193,47 @@ static int unknown_name(lua_State *L, const char *name) {
     return near ? luaL_error(L, "unknown name '%s'; did you mean '%s'?", name, near) : luaL_error(L, "unknown name '%s'", name);
 }
 
-/* upvalues: family of the file or nil; constructors, or nil in an expression */
+/* What a name means wherever it is read from, pushed; false: it is no such name, and nothing is pushed. */
+static bool push_lasting_name(lua_State *L, const char *family, bool library, int name) {
+    struct box *b = box_of(L);
+    const char *text = lua_tostring(L, name);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, b->globals);
+    lua_pushvalue(L, name);
+    if (lua_rawget(L, -2) != LUA_TNIL)
+        return true;
+    if (library) {
+        luaL_getmetatable(L, "quorate.def"); /* it also holds the constructors, under their names */
+        lua_pushvalue(L, name);
+        if (lua_rawget(L, -2) != LUA_TNIL)
+            return true;
+        if (family && !strcmp(text, "lib")) {
+            if (b->lib && library_push_lib(b->lib, L, family))
+                return true;
+            luaL_error(L, "the family '%s' has no lib.lua", family);
+        }
+    }
+    return false;
+}
+
+/* upvalues: family of the file or nil; whether it is a file of the library; what was looked up already, in which Lua looks before it calls this */
 static int env_index(lua_State *L) {
     struct box *b = box_of(L);
+    const bool library = lua_toboolean(L, lua_upvalueindex(2));
     lua_settop(L, 2);
     if (lua_type(L, 2) != LUA_TSTRING)
         return 0;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, b->globals);
-    lua_pushvalue(L, 2);
-    if (lua_rawget(L, 3) != LUA_TNIL)
-        return 1;
     const char *name = lua_tostring(L, 2);
-    if (lua_istable(L, lua_upvalueindex(2))) {
-        lua_pushvalue(L, 2);
-        if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL)
+    if (!push_lasting_name(L, lua_tostring(L, lua_upvalueindex(1)), library, 2)) {
+        if (!library && push_scope_name(L, name))
             return 1;
-        const char *family = lua_tostring(L, lua_upvalueindex(1));
-        if (family && !strcmp(name, "lib")) {
-            if (b->lib && library_push_lib(b->lib, L, family))
-                return 1;
-            return luaL_error(L, "the family '%s' has no lib.lua", family);
-        }
-    } else if (push_scope_name(L, name))
-        return 1;
-    if (b->lib && library_family(b->lib, name)) {
+        if (!b->lib || !library_family(b->lib, name))
+            return unknown_name(L, name);
         push_family(L, name);
-        return 1;
     }
-    return unknown_name(L, name);
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, lua_upvalueindex(3));
+    return 1;
 }
 
 static int env_newindex(lua_State *L) {
@@ -230,15 +243,17 @@ static int env_newindex(lua_State *L) {
 static void push_env(lua_State *L, const char *family, bool library) {
     lua_newtable(L);
     lua_createtable(L, 0, 2);
+    lua_newtable(L); /* what was looked up */
+    lua_createtable(L, 0, 1);
     if (family)
         lua_pushstring(L, family);
     else
         lua_pushnil(L);
-    if (library)
-        luaL_getmetatable(L, "quorate.def"); /* it also holds the constructors, under their names */
-    else
-        lua_pushnil(L);
-    lua_pushcclosure(L, env_index, 2);
+    lua_pushboolean(L, library);
+    lua_pushvalue(L, -4);
+    lua_pushcclosure(L, env_index, 3);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
     lua_setfield(L, -2, "__index");
     lua_pushcfunction(L, env_newindex);
     lua_setfield(L, -2, "__newindex");
@@ -246,7 +261,7 @@ static void push_env(lua_State *L, const char *family, bool library) {
 }
 
 void env_push(lua_State *L, const char *family) {
-    luaL_checkstack(L, 6, NULL);
+    luaL_checkstack(L, 8, NULL);
     push_env(L, family, true);
 }
 

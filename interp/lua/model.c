@@ -70,6 +70,7 @@ static int do_new(lua_State *L) {
 
 static struct model *make(struct box *box, const struct model *from) {
     struct model *m = mem_alloc(sizeof *m);
+    box_tidy(box);
     m->box = box;
     struct job j = {.to = m, .from = from};
     trusted(box, do_new, &j);
@@ -214,7 +215,9 @@ static enum call_result call(struct box *b, const struct model *m, lua_CFunction
     size_t before = err->nerrors;
     const struct diag *since = err->last;
     b->model = m;
+    box_count(b, false);
     enum call_result r = box_run(b, b->L, fn, j, a, sig, err);
+    box_count(b, true);
     b->model = outer;
     if (err->nerrors > before && since != err->last)
         err_while(err, since, "while calling %s %s", j->def->name, j->part ? j->part : def_fn_key(j->fn));

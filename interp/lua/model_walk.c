@@ -38,33 +38,62 @@ static void clone_value(lua_State *L, bool reading, int depth) {
     }
 }
 
+/* The pairs are first put on the stack, so that the copy is made in the right size: growing a table by one again and again costs more. */
+enum { most_pairs = 60 };
+
+static bool clone_few(lua_State *L, int idx, bool reading, int depth) {
+    const int to = lua_gettop(L) + 1;
+    int n = 0;
+    luaL_checkstack(L, 2 * most_pairs + 8, "a table is nested too deeply");
+    lua_pushnil(L); /* where the copy comes to stand */
+    for (lua_pushnil(L); lua_next(L, idx); n++) {
+        if (n == most_pairs) {
+            lua_settop(L, to - 1);
+            return false;
+        }
+        if (lua_type(L, -1) >= LUA_TTABLE)
+            clone_value(L, reading, depth);
+        lua_pushvalue(L, -2);
+    }
+    lua_createtable(L, 0, n);
+    lua_replace(L, to);
+    while (n--)
+        lua_rawset(L, to);
+    return true;
+}
+
+static void clone_many(lua_State *L, int idx, bool reading, int depth) {
+    lua_createtable(L, (int)lua_rawlen(L, idx), 0);
+    const int to = lua_gettop(L);
+    for (lua_pushnil(L); lua_next(L, idx);) {
+        clone_value(L, reading, depth);
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2); /* key key value */
+        lua_rawset(L, to);
+    }
+}
+
+static void clone_list(lua_State *L, int idx, bool reading, int depth) {
+    const lua_Integer items = (lua_Integer)lua_rawlen(L, idx);
+    lua_createtable(L, (int)items, 0);
+    const int to = lua_gettop(L);
+    for (lua_Integer i = 1; i <= items; i++) {
+        if (lua_rawgeti(L, idx, i) >= LUA_TTABLE)
+            clone_value(L, reading, depth);
+        lua_rawseti(L, to, i);
+    }
+    lval_mark_list(L, to);
+}
+
 static void clone(lua_State *L, int idx, bool reading, int depth) {
     struct box *b = box_of(L);
     if (depth > (b->trusted ? deepest : max_depth))
         luaL_error(L, "a table is nested deeper than %d levels, or contains itself", max_depth);
     luaL_checkstack(L, 6, "a table is nested too deeply");
-    const bool list = box_has_mt(L, idx, b->mt_list);
-    const lua_Integer items = (lua_Integer)lua_rawlen(L, idx);
-    int entries = 0; /* growing a table by one again and again costs more than counting */
-    if (!items)
-        for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1))
-            entries++;
-    lua_createtable(L, (int)items, entries);
-    const int to = lua_gettop(L);
-    for (lua_Integer i = 1; list && i <= items; i++) {
-        lua_rawgeti(L, idx, i);
-        clone_value(L, reading, depth);
-        lua_rawseti(L, to, i);
-    }
-    if (!list && (items || entries))
-        for (lua_pushnil(L); lua_next(L, idx);) {
-            clone_value(L, reading, depth);
-            lua_pushvalue(L, -2);
-            lua_insert(L, -2); /* key key value */
-            lua_rawset(L, to);
-        }
-    if (list)
-        lval_mark_list(L, to);
+    if (box_has_mt(L, idx, b->mt_list))
+        clone_list(L, idx, reading, depth);
+    else if (lua_rawlen(L, idx) || !clone_few(L, idx, reading, depth))
+        clone_many(L, idx, reading, depth);
 }
 
 void walk_clone(lua_State *L, int idx, bool reading) {

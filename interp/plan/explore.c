@@ -223,6 +223,7 @@ bool explore(struct arena *a, const struct explore_spec *given, struct explored 
     struct search s = {.spec = &spec, .arena = a, .set = set, .out = arena_new_of(a, struct explored), .failed = map_new(a), .err = errs};
     s.out->events = spec.limits.events;
     s.out->own = set;
+    box_many_states(spec.ld->box);
     machine_init(&s.machine, &spec, set, set->arena, errs);
     const struct cluster *start = cluster_intern(set, model_clone(spec.state));
     start = cluster_attested(set, start, attested_map(a, spec.run));
@@ -236,6 +237,7 @@ bool explore(struct arena *a, const struct explore_spec *given, struct explored 
     }
     if (!errs->nerrors)
         (void)cluster_set_check(set);
+    box_few_states(spec.ld->box);
     machine_done(&s.machine);
     free(s.records);
     for (const struct diag *d = errs->first; d; d = d->next)

@@ -118,6 +118,11 @@ bool files_has(const struct files *f, const char *name) {
     return layer_with(f, name) != NULL;
 }
 
+bool files_is_embedded(const struct files *f, const char *name) {
+    const struct layer *l = layer_with(f, name);
+    return l && l->embedded;
+}
+
 const struct source *files_read(struct files *f, const char *name, struct err *err) {
     const struct source *src = map_get(f->sources, name);
     const struct layer *l = src ? NULL : layer_with(f, name);

@@ -22,6 +22,8 @@ void files_add_embedded(struct files *f, const struct embedded_file *table);
 /* The source (its name is the path for people), or NULL if there is none; unreadable: NULL and an error. */
 const struct source *files_read(struct files *f, const char *name, struct err *err);
 bool files_has(const struct files *f, const char *name);
+/* Whether reading it gives what is embedded in the binary, and not somebody's file. */
+bool files_is_embedded(const struct files *f, const char *name);
 /* All names that start with prefix and end with suffix, sorted, each once. */
 size_t files_list(const struct files *f, const char *prefix, const char *suffix, const char *const **ret);
 

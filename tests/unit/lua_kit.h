@@ -30,6 +30,7 @@ struct kit {
     struct library *lib;
     struct embedded_file table[24];
     size_t n;
+    const char *dir; /* somebody's own folder, before what is embedded; or NULL */
 };
 
 static inline void kit_file(struct kit *k, const char *name, const char *text) {
@@ -40,6 +41,8 @@ static inline void kit_file(struct kit *k, const char *name, const char *text) {
 /* Call after the files were given. */
 static inline void kit_library(struct kit *k) {
     k->files = files_new(k->a);
+    if (k->dir)
+        assert_true(files_add_dir(k->files, k->dir, "", mark_none(), k->err));
     files_add_embedded(k->files, k->table);
     k->lib = library_new(k->a, k->box, k->files);
 }

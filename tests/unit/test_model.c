@@ -1,6 +1,10 @@
 /* States as Lua tables: copies, hashes, effects, rules. */
 #include "lua_kit.h"
 
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 static struct model *model_of(struct kit *k, const char *swarm) {
     struct model *m = model_new(k->box);
     model_set(m, "swarm", kit_json(k, swarm));
@@ -229,11 +233,44 @@ static void many_states_do_not_use_up_a_scripts_memory(void **state) {
     k->box = usual;
 }
 
+/* Where many states are made, our own files run uncounted. */
+static void an_endless_function_of_a_site_is_ended_although_ours_calls_it(void **state) {
+    struct kit *k = *state;
+    char dir[] = "model-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(mkdir(arena_printf(k->a, "%s/stdlib", dir), 0700), 0);
+    assert_int_equal(mkdir(arena_printf(k->a, "%s/stdlib/swarm", dir), 0700), 0);
+    const char *path = arena_printf(k->a, "%s/stdlib/swarm/slow.lua", dir);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs("return func(function() while true do end end)", f);
+    fclose(f);
+    kit_file(k, "stdlib/swarm/fine.lua", "return rule { never = function() return nil end }");
+    kit_file(k, "stdlib/swarm/calls.lua", "return rule { never = function() return swarm.slow() end }");
+    k->dir = dir;
+    kit_library(k);
+    struct model *m = model_of(k, "{}");
+    const char *message;
+    box_many_states(k->box);
+    assert_true(model_rule(m, m, get(k, "swarm.fine", DEF_RULE), FN_NEVER, "step", k->a, &message, k->err));
+    for (int i = 0; i < 2; i++) {
+        assert_false(model_rule(m, m, get(k, "swarm.calls", DEF_RULE), FN_NEVER, "step", k->a, &message, k->err));
+        assert_has(kit_errors(k), "instruction-limit");
+    }
+    box_few_states(k->box);
+    model_free(m);
+    unlink(path);
+    rmdir(arena_printf(k->a, "%s/stdlib/swarm", dir));
+    rmdir(arena_printf(k->a, "%s/stdlib", dir));
+    rmdir(dir);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         KIT_TEST(a_clone_is_independent), KIT_TEST(equal_states_have_equal_hashes), KIT_TEST(an_effect_changes_the_state_it_is_given),
         KIT_TEST(a_bad_effect_is_told_with_its_place), KIT_TEST(pure_functions_cannot_change_the_state), KIT_TEST(rules_speak_or_are_silent),
         KIT_TEST(a_path_is_set_or_refused), KIT_TEST(deep_values_do_no_harm), KIT_TEST(many_states_do_not_use_up_a_scripts_memory),
+        KIT_TEST(an_endless_function_of_a_site_is_ended_although_ours_calls_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
