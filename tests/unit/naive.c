@@ -174,13 +174,17 @@ static void item_ends(const struct plan *p, struct now *s, int item, enum end en
             fan_ends(s, fan, end == END_SKIPPED ? END_OK : end, false);
         return;
     }
-    const bool gave_up = n[END_FAILED] + n[END_UNKNOWN] > 0;
+    const bool gave_up = n[END_FAILED] + n[END_UNKNOWN] > f->step->max_failures;
     if (gave_up ? busy > 0 : over < f->n)
         return;
     for (int i = f->first; i < f->first + f->n; i++)
         if (s->item[i].status == ITEM_READY)
             s->item[i].status = ITEM_NEW; /* its turn had come, but it never began */
-    fan_ends(s, fan, n[END_UNKNOWN] ? END_UNKNOWN : n[END_FAILED] ? END_FAILED : n[END_SKIPPED] == f->n ? END_SKIPPED : END_OK, false);
+    if (!gave_up && f->n > 1 && n[END_SKIPPED] < f->n) /* as many may fail */
+        end = END_OK;
+    else
+        end = n[END_UNKNOWN] ? END_UNKNOWN : n[END_FAILED] ? END_FAILED : n[END_SKIPPED] == f->n ? END_SKIPPED : END_OK;
+    fan_ends(s, fan, end, false);
 }
 
 /* ---- what follows of itself ---- */
@@ -231,11 +235,12 @@ static void item_turn(const struct plan *p, struct now *s, int item) {
 /* The next item of an open fan that may begin, or -1. */
 static int next_item(const struct plan *p, const struct now *s, int fan) {
     const struct fan_of *f = &p->fans[fan];
-    int busy = 0;
+    int busy = 0, failed = 0;
+    for (int i = f->first; i < f->first + f->n && !f->step->try_each; i++)
+        failed += s->item[i].end == END_FAILED || s->item[i].end == END_UNKNOWN;
+    if (failed > f->step->max_failures)
+        return -1;
     for (int i = f->first; i < f->first + f->n; i++) {
-        const int end = s->item[i].end;
-        if (!f->step->try_each && (end == END_FAILED || end == END_UNKNOWN))
-            return -1;
         if (s->item[i].status == ITEM_NEW)
             return busy < f->step->parallel ? i : -1;
         busy += s->item[i].status != ITEM_OVER;
@@ -319,6 +324,8 @@ static bool no_answer(struct plan *p, const struct now *from, const struct now *
     enum end end = END_UNKNOWN;
     if (st->kind == NAIVE_ADD)
         end = w.n[st->to] == s->item[item].was + s->item[item].by ? END_OK : END_FAILED;
+    if (st->kind == NAIVE_ONCE)
+        end = w.n[NAIVE_X] == 1 ? END_OK : END_FAILED;
     return ends_so(p, from, s, item, w, end, false);
 }
 
@@ -334,7 +341,11 @@ static void effect(const struct plan *p, const struct now *s, int item, struct n
 static bool act_ends(struct plan *p, const struct now *from, const struct now *s, int item) {
     const struct naive_step *st = p->fans[p->items[item].fan].step;
     struct naive_world w = s->w, half = s->w, twice = s->w;
-    if (st->kind == NAIVE_COMMAND)
+    if (st->kind == NAIVE_ONCE) { /* only where x is 0 */
+        w.n[NAIVE_X] = 1;
+        if (s->w.n[NAIVE_X] > 0)
+            return ends_so(p, from, s, item, s->w, END_FAILED, true) && no_answer(p, from, s, item, s->w);
+    } else if (st->kind == NAIVE_COMMAND)
         effect(p, s, item, &w);
     else
         w.n[st->to] += st->kind == NAIVE_ADD ? s->item[item].by : 1;
@@ -380,13 +391,14 @@ static bool act_begins(struct plan *p, const struct now *s, int item, bool alone
     return alone ? act_ends(p, s, &t, item) : happened(p, s, t, false);
 }
 
-static bool is_risk(const struct plan *p, int item) {
-    return p->fans[p->items[item].fan].step->kind == NAIVE_RISK;
+static bool is_member(const struct plan *p, int item) {
+    const struct naive_step *st = p->fans[p->items[item].fan].step;
+    return st->kind == NAIVE_RISK || st->member;
 }
 
 /* What follows of itself, and then one act or wait. */
 static bool go_on(struct plan *p, struct now s) {
-    int ask = -1, active = 0, risks = 0, waits = 0;
+    int ask = -1, active = 0, members = 0, waits = 0;
     while (follow(p, &s, &ask))
         if (ask >= 0) {
             struct now no = s;
@@ -397,7 +409,7 @@ static bool go_on(struct plan *p, struct now s) {
     for (int i = 0; i < p->nitems; i++) {
         active += s.item[i].status == ITEM_READY || s.item[i].status == ITEM_ACTING || s.item[i].status == ITEM_WAITING;
         waits += s.item[i].status == ITEM_WAITING;
-        risks += s.item[i].status == ITEM_ACTING && is_risk(p, i);
+        members += s.item[i].status == ITEM_ACTING && is_member(p, i);
     }
     if (!active) {
         if (p->calm && s.w.n[NAIVE_Y] % 2 && !(p->of->start.n[NAIVE_Y] % 2))
@@ -410,7 +422,7 @@ static bool go_on(struct plan *p, struct now s) {
             within = act_ends(p, &s, &s, i);
         else if (s.item[i].status == ITEM_WAITING && (!p->calm || waits == active)) /* undisturbed, acts are quicker than what is waited for */
             within = wait_ends(p, &s, i);
-        else if (s.item[i].status == ITEM_READY && !(risks && is_risk(p, i)))
+        else if (s.item[i].status == ITEM_READY && !(members && is_member(p, i)))
             within = act_begins(p, &s, i, active == 1);
         if (!within)
             return false;
@@ -419,13 +431,19 @@ static bool go_on(struct plan *p, struct now s) {
 }
 
 static bool go(struct plan *p, struct now s) {
-    if (!p->calm && s.events < p->of->events && s.w.n[NAIVE_Z] == 1) {
-        struct now t = s;
-        t.w.word = WORD_BAD;
-        t.events++;
-        if (!happened(p, &s, t, true))
-            return false;
-    }
+    if (!p->calm && s.events < p->of->events)
+        for (int i = 0; i < 3; i++) {
+            struct now t = s;
+            t.events++;
+            if (i == 2 && s.w.n[NAIVE_Z] == 1)
+                t.w.word = WORD_BAD;
+            else if (i < 2 && s.w.n[NAIVE_Z] > 1)
+                t.w.n[i]++;
+            else
+                continue;
+            if (!happened(p, &s, t, true))
+                return false;
+        }
     return go_on(p, s);
 }
 

@@ -1,5 +1,6 @@
 /* naive.h: every way in which a small plan can go, by plain recursion: what the exploration is held against. It works out the semantics of
- * steps for itself, from the text of the language, on a world of three numbers and a word (explore_kit.h): no state is hashed, cut off or remembered. */
+ * steps for itself, from the text of the language, on a world of three numbers and a word (explore_kit.h): no state is hashed, cut off or remembered.
+ * Besides what is there, demo.join is demo.add as a change of the membership, and demo.drift an event: once z is over 1, x or y may become one more. */
 #ifndef TESTS_NAIVE_H
 #define TESTS_NAIVE_H
 
@@ -25,7 +26,7 @@ struct naive_value { /* k, or the item, or var + k as it is at that time */
     int k;
 };
 
-enum naive_kind { NAIVE_ADD, NAIVE_RISK, NAIVE_COMMAND, NAIVE_WAIT, NAIVE_GROUP, NAIVE_FIRST };
+enum naive_kind { NAIVE_ADD, NAIVE_RISK, NAIVE_ONCE, NAIVE_COMMAND, NAIVE_WAIT, NAIVE_GROUP, NAIVE_FIRST };
 
 struct naive_list {
     struct naive_step *steps[NAIVE_LIST];
@@ -37,14 +38,15 @@ struct naive_step {
     enum naive_kind kind;
     enum naive_var to;             /* add, risk */
     struct naive_value by;         /* add */
+    bool member;                   /* add: a change of the membership, as risk is */
     bool effect, effect_word;      /* command, wait */
     enum naive_var effect_var;
     enum naive_word word;
     struct naive_value effect_value;
     struct naive_expr cond, unless, verify, wait;
     struct naive_list inside, rescue;
-    int items[2], nitems;          /* of for_each or try_each; 0: none */
-    int parallel, attempts;
+    int items[3], nitems;          /* of for_each or try_each; 0: none */
+    int parallel, attempts, max_failures;
     bool try_each, go_on;
     bool own_needs;                /* `needs` is written */
     unsigned needs;                /* bits of places in its list */

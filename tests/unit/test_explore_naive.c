@@ -5,6 +5,15 @@
 
 #include <stdio.h>
 
+static const char world_join[] =
+    "return action { summary = 'Join', inputs = { to = { type = 'string', required = true }, by = { type = 'integer', default = 1 } },\n"
+    "  changes = { 'demo' }, membership = 'm', before = function(state, with) return { was = state.demo[with.to] } end,\n"
+    "  done = function(state, with, before) return state.demo[with.to] == before.was + with.by end,\n"
+    "  effect = function(state, with) state.demo[with.to] = state.demo[with.to] + with.by end, run = function() end }";
+static const char world_drift[] = "return event { summary = 'a number drifts', needs = { 'demo' },\n"
+                                  "  when = function(state) return state.demo.z > 1 and { 'x', 'y' } end,\n"
+                                  "  effect = function(state, choice) state.demo[choice] = state.demo[choice] + 1 end }";
+
 /* ---- random plans ---- */
 
 struct gen {
@@ -79,15 +88,17 @@ static void gen_list(struct gen *g, struct naive_list *l, int most, int depth, b
 static struct naive_step *gen_step(struct gen *g, int depth, bool items, bool alternative) {
     struct naive_step *st = &g->p->steps[g->p->nsteps];
     *st = (struct naive_step){.id = g->p->nsteps++, .attempts = 1, .parallel = 1};
-    static const enum naive_kind kinds[] = {NAIVE_ADD,  NAIVE_ADD,  NAIVE_ADD,   NAIVE_ADD,   NAIVE_RISK, NAIVE_RISK,
+    static const enum naive_kind kinds[] = {NAIVE_ADD,     NAIVE_ADD,     NAIVE_ADD,  NAIVE_ADD,   NAIVE_RISK, NAIVE_ONCE,
                                             NAIVE_COMMAND, NAIVE_COMMAND, NAIVE_WAIT, NAIVE_GROUP, NAIVE_FIRST};
     st->kind = kinds[pick(g, depth < 2 ? 11 : 9)];
+    st->member = st->kind == NAIVE_ADD && one_in(g, 2);
     if (!items && one_in(g, 6)) {
-        st->nitems = 1 + (int)pick(g, 2);
-        st->items[0] = 1 + (int)pick(g, 2);
-        st->items[1] = st->items[0] + 1;
+        st->nitems = 1 + (int)pick(g, one_in(g, 3) ? 3 : 2);
+        for (int i = 0; i < st->nitems; i++)
+            st->items[i] = i + 1 + (int)pick(g, 2);
         st->try_each = one_in(g, 2);
         st->parallel = st->try_each ? 1 : 1 + (int)pick(g, 2);
+        st->max_failures = !st->try_each && one_in(g, 3);
         items = true;
     }
     st->to = (enum naive_var)pick(g, NAIVE_NUMBERS);
@@ -99,7 +110,7 @@ static struct naive_step *gen_step(struct gen *g, int depth, bool items, bool al
         st->unless = gen_state_test(g);
     if (st->kind != NAIVE_WAIT && one_in(g, 7))
         st->verify = gen_state_test(g);
-    if (st->kind <= NAIVE_COMMAND && one_in(g, 6))
+    if (st->kind <= NAIVE_COMMAND && one_in(g, 5))
         st->attempts = 2;
     st->go_on = !alternative && one_in(g, 5);
     if (st->kind == NAIVE_GROUP || st->kind == NAIVE_FIRST)
@@ -167,11 +178,13 @@ static void print_step(struct buf *b, const struct naive_list *l, int place, int
     const struct naive_step *st = l->steps[place];
     buf_printf(b, "{ id: s%d", st->id);
     if (st->kind == NAIVE_ADD) {
-        buf_printf(b, ", uses: demo.add, with: { to: %s, by: ", naive_vars[st->to]);
+        buf_printf(b, ", uses: demo.%s, with: { to: %s, by: ", st->member ? "join" : "add", naive_vars[st->to]);
         print_value(b, st->by);
         buf_adds(b, " }");
     } else if (st->kind == NAIVE_RISK) {
         buf_printf(b, ", uses: demo.risk, with: { to: %s }", naive_vars[st->to]);
+    } else if (st->kind == NAIVE_ONCE) {
+        buf_adds(b, ", uses: demo.once");
     } else if (st->kind == NAIVE_COMMAND) {
         buf_adds(b, ", command: [x]");
     } else if (st->kind == NAIVE_WAIT) {
@@ -187,8 +200,10 @@ static void print_step(struct buf *b, const struct naive_list *l, int place, int
     print_test(b, "if", st->cond, l);
     print_test(b, "unless", st->unless, l);
     print_test(b, "verify", st->verify, l);
-    if (st->nitems)
-        buf_printf(b, st->nitems == 1 ? ", %s: [%d]" : ", %s: [%d, %d]", st->try_each ? "try_each" : "for_each", st->items[0], st->items[1]);
+    for (int i = 0; i < st->nitems; i++)
+        buf_printf(b, "%s%d%s", i ? ", " : st->try_each ? ", try_each: [" : ", for_each: [", st->items[i], i + 1 < st->nitems ? "" : "]");
+    if (st->max_failures)
+        buf_printf(b, ", max_failures: %d", st->max_failures);
     if (st->parallel > 1)
         buf_printf(b, ", parallel: %d", st->parallel);
     if (st->attempts > 1)
@@ -255,6 +270,8 @@ static void compare(struct kit *k, const struct naive_plan *p, const struct naiv
     const char *body = plan_text(k->a, p);
     const struct naive_world *w = &p->start;
     const char *demo = arena_printf(k->a, "{\"x\":%d,\"y\":%d,\"z\":%d,\"word\":\"\"}", w->n[NAIVE_X], w->n[NAIVE_Y], w->n[NAIVE_Z]);
+    kit_file(k, "stdlib/demo/join.lua", world_join);
+    kit_file(k, "stdlib/demo/drift.lua", world_drift);
     struct explored *e = kit_explore(k, (struct explored_case){.body = body, .demo = demo, .limits = {.events = p->events ? p->events : -1}});
     if (!e)
         fail_msg("QUORATE_SEED=%llu QUORATE_PLANS=1: %s\n%s", (unsigned long long)seed, kit_errors(k), body);
