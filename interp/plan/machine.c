@@ -179,9 +179,19 @@ void item_over(struct machine *m, struct xitem *it, enum x_end end) {
         fan_over(m, o->list, o->fan, all);
 }
 
+/* Something of the cluster is looked at once its list is over: that comes later, so an event may come before. */
+static bool looks_at_end(const struct xitem *it) {
+    const struct step *st = item_step(it);
+    return !it->rescuing && (st->verify || st->noutputs || (st->kind == STEP_RUNBOOK && st->sub->npost));
+}
+
 static void list_over(struct machine *m, struct xlist *l) {
-    if (l->owner)
+    if (l->owner && !looks_at_end(l->owner))
         item_inside_over(m, l->owner);
+}
+
+static bool list_is_over(const struct xlist *l) {
+    return l->first_of ? l->any_ok || l->unknown || l->alt == l->n : l->over == l->n;
 }
 
 /* ---- a step's turn ---- */
@@ -274,9 +284,17 @@ static bool follow(struct machine *m, struct xlist *l) {
             continue;
         if (fan_fill(m, f->open))
             return true;
-        for (size_t k = 0; k < f->open->nitems; k++)
-            if (f->open->items[k] && f->open->items[k]->inside && follow(m, f->open->items[k]->inside))
+        for (size_t k = 0; k < f->open->nitems; k++) {
+            struct xitem *it = f->open->items[k];
+            if (!it || !it->inside)
+                continue;
+            if (list_is_over(it->inside)) {
+                item_inside_over(m, it);
                 return true;
+            }
+            if (follow(m, it->inside))
+                return true;
+        }
     }
     return false;
 }

@@ -195,6 +195,17 @@ static void a_risk_that_is_accepted_by_name_is_told_and_gone_on_from(void **stat
     explored_free(e);
 }
 
+static void an_event_may_come_before_a_group_is_looked_at(void **state) {
+    struct kit *k = *state;
+    struct explored *e = kit_explore(k, (struct explored_case){.body = "steps:\n  - id: g\n    verify: state.demo.word ~= 'bad'\n"
+                                                                       "    steps: [ { id: a, uses: demo.add, with: { to: z } } ]\n"
+                                                                       "    rescue: [ { id: r, if: state.demo.word == 'bad', uses: demo.add, with: { to: x, by: 4 } } ]\n",
+                                                               .accept = "demo.bad_end"});
+    assert_string_equal(kit_verdict(k, e), "accepted demo.bad_end the word is bad, by event | g.a ends well; the word is spoilt\n"
+                                           "demo.cap x is over 3 | g.a ends well; the word is spoilt; g ends, and its 'verify' does not hold; g.r ends well");
+    explored_free(e);
+}
+
 static void a_limit_that_was_hit_is_said(void **state) {
     struct kit *k = *state;
     struct explored *e = kit_explore(k, (struct explored_case){.body = "steps:\n  - { id: a, uses: demo.add, with: { to: y, by: 2 } }\n"
@@ -253,6 +264,7 @@ int main(void) {
         KIT_TEST(without_events_it_is_not),
         KIT_TEST(who_is_attested_does_not_come_back),
         KIT_TEST(a_risk_that_is_accepted_by_name_is_told_and_gone_on_from),
+        KIT_TEST(an_event_may_come_before_a_group_is_looked_at),
         KIT_TEST(a_limit_that_was_hit_is_said),
         KIT_TEST(each_way_to_fail_says_where_it_leaves_the_cluster),
         KIT_TEST(a_fault_in_an_effect_is_told_and_no_verdict_given),
