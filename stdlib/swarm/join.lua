@@ -31,7 +31,8 @@ return action {
     local id, e = lib.future_id(with.node), s.engines[with.node]
     s.nodes[id] = { name = with.node, host = e.host, role = with.role or "manager", in_raft = with.role ~= "worker", state = "ready",
                     availability = with.availability or "active", labels = copy(with.labels or {}), addr = e.address, ghost = false }
-    e.answers, e.local_state, e.node_id, e.swarm_dir, e.control, e.error = true, "active", id, "present", with.role ~= "worker", nil
+    e.answers, e.local_state, e.node_id, e.control, e.error = true, "active", id, with.role ~= "worker", nil
+    if e.swarm_dir ~= "unknown" then e.swarm_dir = "present" end -- who cannot look into it now will not be able to then
     if with.role ~= "worker" then
       lib.set_member(s, id, { name = with.node, host = e.host, addr = tostring(e.address) .. ":2377" })
       e.leader = s.leader

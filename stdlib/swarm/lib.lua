@@ -113,7 +113,7 @@ function lib.drop_member(s, id)
   end
 end
 
--- Adds a member that all others know.
+-- Adds a member that all others know, as far as they are there to learn of it.
 function lib.set_member(s, id, m)
   local ids = list{}
   for other in pairs(s.managers) do ids[#ids + 1] = other end
@@ -121,7 +121,9 @@ function lib.set_member(s, id, m)
   ids = sorted(ids)
   m.in_raft, m.answers, m.reachability, m.leader = true, true, "reachable", s.leader
   s.managers[id] = m
-  for _, other in pairs(s.managers) do other.members = copy(ids) end
+  for _, other in pairs(s.managers) do
+    if other.answers then other.members = copy(ids) end
+  end
 end
 
 -- A node ID that a prediction can name before there is one: the same for the same machine.

@@ -53,6 +53,7 @@ teardown() { lab_evidence; }
 	replace node2 node3
 	quorate_end run
 	exits run 0
+	says_not run 'different from the prediction'
 }
 
 @test "every engine names the same leader" { one_leader; }

@@ -99,6 +99,7 @@ static const struct val *yaml(struct arena *a, const char *name, const char *tex
 
 struct fake {
     struct runner runner, *world;
+    struct arena *arena;
     struct bench *bench;
     int acts;
 };
@@ -146,27 +147,27 @@ static void late_due(void *ud) {
     struct fake_act *act = ud;
     act->call.done = ignored;
     act->fake->world->ops->act(act->fake->world, &act->call);
-    free(act);
 }
 
 /* The act ends well at once, and what it changes shows later. */
-static void late_act(struct fake_act *act) {
-    loop_timer(act->fake->runner.loop, 5000, late_due, act);
-    act->fake->acts--;
-    act->call.done(act->call.ud, OUT_OK, NULL, NULL);
+static void late_act(struct fake *f, const struct act_call *call) {
+    struct fake_act *act = arena_new_of(f->arena, struct fake_act); /* the run may be over before it is due */
+    *act = (struct fake_act){.fake = f, .call = *call};
+    loop_timer(f->runner.loop, 5000, late_due, act);
+    call->done(call->ud, OUT_OK, NULL, NULL);
 }
 
 static void fake_act(struct runner *r, const struct act_call *call) {
     struct fake *f = (struct fake *)r;
-    struct fake_act *act = mem_alloc(sizeof *act);
-    *act = (struct fake_act){.fake = f, .call = *call};
     char word[32] = "";
-    if (++f->acts > f->bench->most_acts)
-        f->bench->most_acts = f->acts;
     if (scripted(f->bench->script, call->path, call->attempt, word, sizeof word) && !strcmp(word, "late")) {
-        late_act(act);
+        late_act(f, call);
         return;
     }
+    struct fake_act *act = mem_alloc(sizeof *act);
+    *act = (struct fake_act){.fake = f, .call = *call};
+    if (++f->acts > f->bench->most_acts)
+        f->bench->most_acts = f->acts;
     if (!scripted(f->bench->script, call->path, call->attempt, word, sizeof word) || !strcmp(word, "interrupt") || !strcmp(word, "unknown-but-done")) {
         if (!strcmp(word, "interrupt"))
             raise(SIGINT);
@@ -377,7 +378,8 @@ void bench_run(struct bench *b) {
     val_map_set(a, run, "id", val_str(a, "test"));
     val_map_set(a, run, "attested", b->attested ? yaml(a, "attested", b->attested) : val_list_new(a));
     s.run = run;
-    s.fake = (struct fake){.runner = {.ops = &fake_ops, .loop = loop}, .world = runner_world(a, loop, box, yaml(a, "world", b->world)), .bench = b};
+    s.fake = (struct fake){.runner = {.ops = &fake_ops, .loop = loop}, .arena = a, .bench = b,
+                            .world = runner_world(a, loop, box, yaml(a, "world", b->world))};
     b->status = -2;
     if (make_plan(b, &s)) {
         plan_text(b, s.plan);
