@@ -10,31 +10,9 @@
 local ping_timeout, info_timeout, nodes_timeout = 6, 25, 22
 local proof, patience, apart = 30, 35, 3
 
+local function millis(text) return swarm.millis(text) end
+
 -- ---- one engine ---------------------------------------------------------------------------------------------------
-
--- "2026-11-23T08:21:57.123456789Z" → ms since 1970, or nil
-local function millis(text)
-  local y, mo, d, h, mi, s, f = string.match(tostring(text), "^(%d+)-(%d+)-(%d+)T(%d+):(%d+):(%d+)%.?(%d*)Z$")
-  if not y then return nil end
-  y, mo, d = tonumber(y), tonumber(mo), tonumber(d)
-  if mo <= 2 then y, mo = y - 1, mo + 12 end
-  local days = 365 * y + y // 4 - y // 100 + y // 400 + (153 * (mo - 3) + 2) // 5 + d - 719469
-  return ((days * 24 + tonumber(h)) * 60 + tonumber(mi)) * 60000 + tonumber(s) * 1000 + tonumber(string.sub(f .. "000", 1, 3))
-end
-
--- The end of validity of a PEM certificate as "2027-02-21T08:00:00Z": the second of its two times, found by their DER tag.
-local function certificate_end(pem)
-  local body = string.match(pem or "", "BEGIN CERTIFICATE%-%-%-%-%-(.-)%-%-%-%-%-END")
-  if not body then return nil end
-  local der = base64.decode((string.gsub(body, "%s", "")))
-  local last
-  for y, mo, d, h, mi, s in string.gmatch(der, "\x17\x0d(%d%d)(%d%d)(%d%d)(%d%d)(%d%d)(%d%d)Z") do
-    local at = "20" .. y .. "-" .. mo .. "-" .. d .. "T" .. h .. ":" .. mi .. ":" .. s .. "Z"
-    if last then return at end
-    last = at
-  end
-  return nil
-end
 
 -- What the node's files tell; everything that cannot be read is unobserved, with the reason.
 local function files(ctx, name, e, root)
@@ -47,7 +25,7 @@ local function files(ctx, name, e, root)
     if locked == nil then locked = unobserved(name .. ": " .. tostring(locked_why)) end
     e.key_locked = locked
     local pem, pem_why = ctx.read(name, root .. "/swarm/certificates/swarm-node.crt", 65536)
-    e.cert_expires = pem and certificate_end(pem) or unobserved(name .. ": " .. tostring(pem_why or why or "not a certificate that we know"))
+    e.cert_expires = pem and swarm.certificate_end(pem) or unobserved(name .. ": " .. tostring(pem_why or why or "not a certificate that we know"))
   end
   local disk, disk_why = ctx.disk(name, root)
   if disk and disk.total > 0 then
@@ -411,6 +389,10 @@ return probe {
       local_volume = flag("its tasks keep data on their node"), constrained = flag("it has placement constraints"),
       force_update = number("its ForceUpdate counter"), update = moving(text("state of its last update")),
       spread = moving{ type = "map", of = number("running tasks"), description = "by node ID" } }, "by name; empty without a quorum"),
+    gone = evidence(map_of({
+      name = text("inventory name"), host = text("host name"), addr = text("address and port"),
+      members = { type = "list", of = text("node ID"), description = "whom it believed to be members" } },
+      "by ID: managers that do not answer and that no swarm counts any more; predicted only, nobody can see them")),
   } },
   run = run,
 }

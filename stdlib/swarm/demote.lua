@@ -2,6 +2,18 @@
 -- Source: domain notes "Node removal". The engine refuses it for the last manager, and where the quorum would be lost; for an old manager that
 -- is in no member list ("can't find manager in raft memberlist") there is nothing to demote.
 
+local function demoted(s, id)
+  local n, m = s.nodes[id], s.managers[id]
+  if not n or not lib.decides(s) then return false end
+  if not m then return n.role == "worker" end
+  lib.drop_member(s, id)
+  n.role, n.in_raft = "worker", false
+  local e = lib.engine_of(s, id)
+  if e then e.control, e.leader = false, nil end
+  lib.settle(s)
+  return s.quorum.held
+end
+
 return action {
   summary  = "Make a manager a worker",
   describe = "demote ${node_id}",
@@ -12,16 +24,22 @@ return action {
   membership = "swarm",
 
   effect = function(state, with)
-    local s = state.swarm
-    local n = s.nodes[with.node_id]
-    lib.drop_member(s, with.node_id)
-    if n then
-      n.role, n.in_raft = "worker", false
-      local e = n.name and s.engines[n.name]
-      if e then e.control, e.leader = false, nil end
-    end
-    lib.recount(s)
+    if not demoted(state.swarm, with.node_id) then return false end
   end,
+
+  outcomes = {
+    half = function(state, with)
+      local s = state.swarm
+      local n = s.nodes[with.node_id]
+      if not n or not n.in_raft or not lib.decides(s) then return false end
+      n.role = "worker"
+      return "unknown"
+    end,
+    late_error = function(state, with)
+      if not demoted(state.swarm, with.node_id) then return false end
+    end,
+  },
+  outcome_texts = { half = "is told to be a worker, and stays a member", late_error = "reports an error after it has happened" },
 
   done = function(state, with)
     local n = state.swarm.nodes[with.node_id]

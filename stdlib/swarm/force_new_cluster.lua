@@ -6,6 +6,48 @@
 
 local unlock = "Unlock a majority of the old managers instead (docker swarm unlock): the quorum returns with them."
 
+-- What it makes of the state. false: it is refused there.
+local function forced(state, with)
+  local s = state.swarm
+  local e = s.engines[with.node]
+  if not e or not e.answers or not e.control then return false end
+  local id = e.node_id or lib.future_id(with.node)
+  local old, nodes = keys(s.managers), {}
+  for other, m in pairs(s.managers) do
+    nodes[other] = lib.new_record(m.name, m, "manager", other == id, "unknown")
+    nodes[other].addr = lib.host(m.addr)
+    local engine = m.name and s.engines[m.name]
+    if engine and engine.answers and engine.node_id ~= other then
+      nodes[other].ghost, nodes[other].why = true, m.name .. " is somebody else now"
+    end
+    if other ~= id then lib.leave_behind(state, other, m, copy(old)) end
+  end
+  for name, engine in pairs(s.engines) do
+    if engine.answers and engine.node_id and not nodes[engine.node_id] then
+      nodes[engine.node_id] = lib.new_record(name, engine, "worker", false, "unknown")
+    end
+  end
+  -- Those that still have a majority without the survivor stay a swarm of their own.
+  local others, second, names = 0, nil, list{}
+  for other, m in pairs(s.managers) do
+    if other ~= id and m.answers then
+      others, names[#names + 1] = others + 1, m.name
+      if not second or other == s.leader then second = other end
+    end
+  end
+  s.leaders, s.split = {}, others >= quorum(#old)
+  if s.split then
+    s.leaders[second] = { name = s.managers[second].name, named_by = sorted(names) }
+    for _, name in ipairs(names) do s.engines[name].leader = second end
+  end
+  local me = s.managers[id] or { name = with.node, addr = tostring(e.address) .. ":2377" }
+  s.nodes, s.managers, s.leader = nodes, {}, id
+  e.error, e.local_state, e.members = nil, "active", { [id] = me.addr }
+  lib.set_member(s, id, me)
+  lib.settle(s, "predicted: a swarm of one manager")
+  return { node_id = id }
+end
+
 return action {
   summary  = "Rebuild the swarm from one manager, dropping all others",
   describe = "force a new cluster on ${node}",
@@ -24,39 +66,45 @@ return action {
     return lib.absent(s, e and e.node_id)
   end,
 
-  effect = function(state, with)
-    local s = state.swarm
-    local e = s.engines[with.node]
-    local id = e.node_id or lib.future_id(with.node)
-    local nodes = {}
-    for other, m in pairs(s.managers) do
-      -- labels, availability, and what is known of machines that do not answer: only the new leader will tell
-      nodes[other] = { name = m.name, host = m.host, role = "manager", in_raft = other == id, state = "unknown", addr = lib.host(m.addr) }
-      local engine = m.name and s.engines[m.name]
-      if engine and engine.answers and engine.node_id ~= other then
-        nodes[other].ghost, nodes[other].why = true, m.name .. " is somebody else now"
-      end
-    end
-    for name, engine in pairs(s.engines) do
-      if engine.answers and engine.node_id and not nodes[engine.node_id] then
-        nodes[engine.node_id] = { name = name, host = engine.host, role = "worker", in_raft = false, state = "unknown",
-                                  addr = engine.address }
-      end
-    end
-    local me = s.managers[id] or { name = with.node, addr = tostring(e.address) .. ":2377" }
-    s.nodes, s.managers, s.leader, s.split = nodes, {}, id, false
-    s.leaders = { [id] = { name = with.node, named_by = list{ with.node } } }
-    lib.set_member(s, id, me)
-    e.error, e.leader, e.local_state, e.members = nil, id, "active", { [id] = me.addr }
-    lib.recount(s, "predicted: a swarm of one manager")
-    return { node_id = e.node_id }
-  end,
+  effect = forced,
+
+  outcomes = {
+    -- Field notes: a forced start that fails keeps the state on disk.
+    half_way = function(state, with)
+      local s = state.swarm
+      local e = s.engines[with.node]
+      if not e or not e.answers or not e.control then return false end
+      local m = e.node_id and s.managers[e.node_id]
+      if m then m.answers, m.members = false, list{} end
+      e.local_state, e.members, e.leader, e.error = "pending", {}, nil, "forcing did not come to an end"
+      lib.settle(s, "predicted: forcing did not come to an end on " .. with.node)
+      return "unknown"
+    end,
+    -- Domain notes: the update of its Spec, after the start, has 5 s.
+    late_error = function(state, with)
+      if not forced(state, with) then return false end
+    end,
+    -- moby#36852: only where autolock is not ruled out.
+    inactive = function(state, with)
+      local s = state.swarm
+      local e = s.engines[with.node]
+      if not e or not e.answers or not e.control or s.cluster.autolock == "off" or seen(e, "key_locked") == false then return false end
+      local m = e.node_id and s.managers[e.node_id]
+      if m then m.answers, m.members = false, list{} end
+      e.local_state, e.control, e.node_id, e.leader, e.error, e.members, e.swarm_dir = "inactive", false, nil, nil, nil, {}, "present"
+      lib.settle(s, "predicted: " .. with.node .. " turned inactive")
+    end,
+  },
+  outcome_texts = { half_way = "times out: the node is in no swarm that decides, old or new",
+                    late_error = "reports an error after it has happened",
+                    inactive = "turns the engine inactive, as on an autolocked swarm; its state stays on disk" },
 
   done = function(state, with)
     local s = state.swarm
     local e = s.engines[with.node]
     if not e or not e.answers then return "pending" end
     if s.quorum.held and s.leader == e.node_id and s.quorum.voters == 1 then return { node_id = e.node_id } end
+    if e.local_state == "pending" then return "pending" end
     return false
   end,
 

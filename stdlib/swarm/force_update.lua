@@ -18,7 +18,7 @@ return action {
   effect = function(state, with)
     local swarm = state.swarm
     local s = swarm.services[with.service]
-    if not s then return end
+    if not s or not lib.decides(swarm) then return false end
     s.force_update, s.update = (s.force_update or 0) + 1, "completed"
     s.running = s.desired
     local nodes = sorted(keys(filter(swarm.nodes, function(n) return n.state == "ready" and n.availability == "active" end)))
@@ -29,6 +29,15 @@ return action {
       s.spread[id] = (s.spread[id] or 0) + 1
     end
   end,
+
+  outcomes = {
+    paused = function(state, with)
+      local s = state.swarm.services[with.service]
+      if not s or s.running < 1 or not lib.decides(state.swarm) then return false end
+      s.force_update, s.update, s.running = (s.force_update or 0) + 1, "paused", s.running - 1
+    end,
+  },
+  outcome_texts = { paused = "stops half way: a new task does not come up, and the update is paused" },
 
   done = function(state, with, before)
     local s = state.swarm.services[with.service]

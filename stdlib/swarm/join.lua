@@ -2,6 +2,27 @@
 -- Source: "You need to add or re-add manager nodes"; field notes: inactive is not empty, a rotated token is 400 after 10 s, a join that
 -- takes longer than 20 s goes on in the background. The token never leaves this function.
 
+-- Whether a swarm could take it in: false where the engine or the swarm refuses.
+local function possible(s, e)
+  return e and e.answers and e.local_state == "inactive" and e.swarm_dir ~= "present" and s.quorum.held
+end
+
+-- Field notes, "Restoring a swarm directory": the leader's record keeps another address than the leader has, so it cannot be reached by
+-- those that join.
+local function elsewhere(s)
+  local m = s.leader and s.managers[s.leader]
+  local e = m and m.name and s.engines[m.name]
+  local told = m and lib.host(m.addr)
+  return e ~= nil and e.answers and told ~= nil and e.address ~= nil and told ~= e.address
+end
+
+local function member(s, e, with, id, state)
+  local role = with.role or "manager"
+  local n = lib.new_record(with.node, e, role, role == "manager", state)
+  n.availability, n.labels, n.ghost = with.availability or "active", copy(with.labels or {}), false
+  s.nodes[id] = n
+end
+
 return action {
   summary  = "Let an engine join the swarm as a manager or a worker",
   describe = "join ${node} as a ${role}",
@@ -29,18 +50,65 @@ return action {
   effect = function(state, with)
     local s = state.swarm
     local id, e = lib.future_id(with.node), s.engines[with.node]
-    s.nodes[id] = { name = with.node, host = e.host, role = with.role or "manager", in_raft = with.role ~= "worker", state = "ready",
-                    availability = with.availability or "active", labels = copy(with.labels or {}), addr = e.address, ghost = false }
-    e.answers, e.local_state, e.node_id, e.control, e.error = true, "active", id, with.role ~= "worker", nil
+    local manager = with.role ~= "worker"
+    if not possible(s, e) or s.split or (manager and elsewhere(s)) then return false end
+    member(s, e, with, id, "ready")
+    e.answers, e.local_state, e.node_id, e.control, e.error = true, "active", id, manager, nil
     if e.swarm_dir ~= "unknown" then e.swarm_dir = "present" end -- who cannot look into it now will not be able to then
-    if with.role ~= "worker" then
-      lib.set_member(s, id, { name = with.node, host = e.host, addr = tostring(e.address) .. ":2377" })
-      e.leader = s.leader
-    end
     e.members = map(lib.voters(s), function(m) return m.addr end)
-    lib.recount(s)
+    if manager then lib.set_member(s, id, { name = with.node, host = e.host, addr = tostring(e.address) .. ":2377" }) end
+    lib.settle(s)
     return { node_id = id }
   end,
+
+  outcomes = {
+    -- "The attempt to join the swarm will continue in the background."
+    slow = function(state, with)
+      local s = state.swarm
+      local e = s.engines[with.node]
+      if not possible(s, e) or s.split then return false end
+      e.local_state, e.swarm_dir = "pending", "present"
+      return "unknown"
+    end,
+    lands_apart = function(state, with)
+      local s = state.swarm
+      local e = s.engines[with.node]
+      if not possible(s, e) or not s.split then return false end
+      local other
+      for id in pairs(s.leaders) do
+        if id ~= s.leader then other = id end
+      end
+      if not other then return false end
+      local id, manager, addr = lib.future_id(with.node), with.role ~= "worker", tostring(e.address) .. ":2377"
+      local _, host = lib.engine_of(s, other)
+      if not host then return false end
+      e.local_state, e.node_id, e.swarm_dir, e.control, e.leader = "active", id, "present", manager, manager and other or nil
+      e.members = copy(s.engines[host].members)
+      if manager then
+        for _, name in ipairs(s.leaders[other].named_by) do s.engines[name].members[id] = addr end
+        e.members[id] = addr
+        local named = copy(s.leaders[other].named_by)
+        named[#named + 1] = with.node
+        s.leaders[other].named_by = sorted(named)
+      end
+      return "unknown"
+    end,
+    pending = function(state, with)
+      local s = state.swarm
+      local e = s.engines[with.node]
+      if not possible(s, e) or s.split or with.role == "worker" or not elsewhere(s) then return false end
+      local id = lib.future_id(with.node)
+      member(s, e, with, id, "unknown")
+      e.local_state, e.node_id, e.swarm_dir = "pending", id, "present"
+      lib.set_member(s, id, { name = with.node, host = e.host, addr = tostring(e.address) .. ":2377" })
+      local m = s.managers[id]
+      m.answers, m.reachability, m.members = false, "unreachable", list{}
+      lib.settle(s, "predicted: " .. with.node .. " counts as a manager and is not reachable")
+      return "unknown"
+    end,
+  },
+  outcome_texts = { slow = "goes on in the background, with no end in sight", lands_apart = "joins the other one of two swarms",
+                    pending = "counts as a manager, but is not reachable: the leader is advertised with an address that it has not" },
 
   done = function(state, with)
     local s = state.swarm

@@ -103,27 +103,113 @@ function lib.recount(s, why)
   if not s.quorum.held then s.leader = nil end
 end
 
+-- Whether an engine goes by this swarm's membership: one that manages by an older one does not learn of its changes.
+local function learns(s, e)
+  return e.members and not (e.control and e.node_id and not s.managers[e.node_id])
+end
+
 function lib.drop_member(s, id)
+  for _, e in pairs(s.engines) do
+    if e.node_id == id or learns(s, e) then e.members[id] = nil end
+  end
   s.managers[id] = nil
   for _, m in pairs(s.managers) do
     m.members = filter(m.members or list{}, function(x) return x ~= id end)
-  end
-  for _, e in pairs(s.engines) do
-    if e.members then e.members[id] = nil end
   end
 end
 
 -- Adds a member that all others know, as far as they are there to learn of it.
 function lib.set_member(s, id, m)
-  local ids = list{}
-  for other in pairs(s.managers) do ids[#ids + 1] = other end
+  local ids = keys(s.managers)
   if not contains(ids, id) then ids[#ids + 1] = id end
   ids = sorted(ids)
   m.in_raft, m.answers, m.reachability, m.leader = true, true, "reachable", s.leader
   s.managers[id] = m
+  for _, e in pairs(s.engines) do
+    if e.answers and e.local_state ~= "inactive" and learns(s, e) then e.members[id] = m.addr end
+  end
   for _, other in pairs(s.managers) do
     if other.answers then other.members = copy(ids) end
   end
+end
+
+-- Works out quorum and leader anew after a change; a leader that is gone is followed by the first member that answers.
+function lib.settle(s, why)
+  lib.recount(s, why)
+  local held, first, names = s.quorum.held, nil, list{}
+  for id, m in pairs(s.managers) do
+    if m.in_raft and m.answers then first = first or id end
+  end
+  local now = s.leader and s.managers[s.leader]
+  local old = s.leader
+  if not held or not first then
+    s.leader = nil
+  elseif not (now and now.in_raft and (now.answers or now.reachability == "reachable")) then
+    s.leader = first
+  end
+  for id, m in pairs(s.managers) do
+    local e = m.name and s.engines[m.name]
+    m.leader = m.answers and s.leader or nil
+    m.reachability = s.leader and (m.answers and "reachable" or m.reachability == "reachable" and "reachable" or "unreachable") or "unknown"
+    if e and e.answers and e.node_id == id then
+      e.leader = s.leader
+      if s.leader then
+        names[#names + 1], e.error = m.name, nil
+      end
+    end
+  end
+  local leaders = {}
+  if s.split then
+    for id, l in pairs(s.leaders) do
+      if id ~= old and not s.managers[id] then leaders[id] = l end
+    end
+  end
+  if s.leader then
+    local l = s.managers[s.leader]
+    leaders[s.leader] = { name = l.name, named_by = sorted(names) }
+  end
+  s.leaders = leaders
+end
+
+-- Whether the swarm can be told to change: one leader, with a majority.
+function lib.decides(s) return s.quorum.held and not s.split end
+
+-- A new record. Labels, availability, and what is known of machines that do not answer, only the leader will tell.
+function lib.new_record(name, e, role, in_raft, state)
+  return { name = name, host = e.host, role = role, in_raft = in_raft, state = state, addr = e.address }
+end
+
+-- A member that does not answer and is no longer counted keeps what it believed, and may come back with it, unless it is attested that it
+-- cannot. `members`: list of IDs.
+function lib.leave_behind(state, id, m, members)
+  local s, attested = state.swarm, state.attested
+  local e = m.name and s.engines[m.name]
+  if m.answers or (e and e.answers) or (attested and attested[lib.label(m, id)]) then return end
+  s.gone = s.gone or {}
+  s.gone[id] = { name = m.name, host = m.host, addr = m.addr, members = members }
+end
+
+-- An engine stops to answer. What its manager believed stays with it; what ran on it runs no more, as far as the swarm can see.
+function lib.vanish(state, name)
+  local s = state.swarm
+  local e = s.engines[name]
+  local id = e.node_id
+  local m, n = id and s.managers[id], id and s.nodes[id]
+  s.engines[name] = { answers = false, control = false, why = "predicted: it does not answer", address = e.address, members = {} }
+  if m then
+    m.answers, m.reachability, m.members = false, "unreachable", list{}
+  elseif id and e.control and e.members[id] then
+    lib.leave_behind(state, id, { name = name, host = e.host, addr = e.members[id] }, keys(e.members))
+  end
+  if n then n.state = "down" end
+  for _, service in pairs(s.services) do
+    local ran = id and service.spread[id]
+    if ran then
+      service.spread[id], service.running = nil, service.running - ran
+      if service.mode == "global" then service.desired = service.desired - ran end
+    end
+  end
+  lib.settle(s)
 end
 
 -- A node ID that a prediction can name before there is one: the same for the same machine.

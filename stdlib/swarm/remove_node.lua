@@ -2,6 +2,26 @@
 -- Source: domain notes "Node removal"; field notes: a record that is Ready is refused, one that is still in Raft must be demoted first,
 -- and records of dead managers must not go while those could come back together: they would elect a leader of their own.
 
+-- The record of a member is demoted first, which the swarm refuses where it would cost the quorum.
+local function demoted(state, id)
+  local s = state.swarm
+  local n, m = s.nodes[id], s.managers[id]
+  if not lib.decides(s) or id == s.leader or (n and n.state == "ready" and lib.engine_of(s, id)) then return false end
+  if m then
+    lib.leave_behind(state, id, m, keys(s.managers))
+    lib.drop_member(s, id)
+    if n then n.role, n.in_raft = "worker", false end
+    lib.settle(s)
+  end
+  return s.quorum.held
+end
+
+local function removed(state, id)
+  if not demoted(state, id) then return false end
+  state.swarm.nodes[id] = nil
+  return true
+end
+
 return action {
   summary  = "Delete the record of a node that is gone",
   describe = "remove the record ${node_id} of ${name}",
@@ -23,11 +43,19 @@ return action {
   end,
 
   effect = function(state, with)
-    local s = state.swarm
-    s.nodes[with.node_id] = nil
-    lib.drop_member(s, with.node_id)
-    lib.recount(s)
+    if not removed(state, with.node_id) then return false end
   end,
+
+  outcomes = {
+    half = function(state, with)
+      local s = state.swarm
+      if not s.nodes[with.node_id] or not s.managers[with.node_id] or not demoted(state, with.node_id) then return false end
+    end,
+    late_error = function(state, with)
+      if not state.swarm.nodes[with.node_id] or not removed(state, with.node_id) then return false end
+    end,
+  },
+  outcome_texts = { half = "is demoted, and its record stays", late_error = "reports an error after it has happened" },
 
   done = function(state, with)
     if not state.swarm.quorum.held then return "pending" end

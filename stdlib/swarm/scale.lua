@@ -11,8 +11,20 @@ return action {
 
   effect = function(state, with)
     local s = state.swarm.services[with.service]
-    if s then s.desired, s.running = with.replicas, with.replicas end
+    if not s or s.mode ~= "replicated" or not lib.decides(state.swarm) then return false end
+    s.desired, s.running = with.replicas, with.replicas
   end,
+
+  outcomes = {
+    -- Setting the number starts no rolling update that could pause; what does happen is that the new tasks find no node.
+    short = function(state, with)
+      local s = state.swarm.services[with.service]
+      if not s or s.mode ~= "replicated" or not lib.decides(state.swarm) or type(with.replicas) ~= "number" or with.replicas <= s.running then return false end
+      s.desired = with.replicas
+      return "ok"
+    end,
+  },
+  outcome_texts = { short = "sets the number, but the new tasks do not come up" },
 
   done = function(state, with)
     local s = state.swarm.services[with.service]

@@ -11,7 +11,8 @@ return action {
 
   effect = function(state, with)
     local n = state.swarm.nodes[with.node_id]
-    if n then n.availability = with.availability end
+    if not n or not lib.decides(state.swarm) then return false end
+    n.availability = with.availability
   end,
 
   done = function(state, with)

@@ -300,7 +300,8 @@ end)
 -- ---- services ---------------------------------------------------------------------------------------------------------
 
 test("a service is skewed if a node that could take tasks has two less than another", function()
-  local s = { nodes = { a = { state = "ready", availability = "active" }, b = { state = "ready", availability = "active" }, c = { state = "ready", availability = "drain" } },
+  local s = { quorum = { held = true }, split = false,
+              nodes = { a = { state = "ready", availability = "active" }, b = { state = "ready", availability = "active" }, c = { state = "ready", availability = "drain" } },
               services = { web = { mode = "replicated", desired = 4, running = 4, spread = { a = 4 } }, db = { mode = "replicated", desired = 1, running = 1, spread = { a = 1 } },
                            pinned = { mode = "replicated", desired = 4, running = 4, spread = { a = 4 }, constrained = true }, all = { mode = "global", desired = 2, running = 2, spread = { a = 2 } } } }
   same("web", table.concat(swarm.skewed(s), " "))
