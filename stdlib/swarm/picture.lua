@@ -7,13 +7,13 @@ local function marked(s, name)
 end
 
 return func {
-  summary = "picture(swarm) → one line, such as \"node1* node2 | node3(down): 2 of 3 voters, 2 needed: held\"; * marks a leader",
+  summary = "picture(swarm) → one line, such as \"node1* node2 | node3(down): 2 of 3 voters, 2 needed: held\"; * marks whoever leads",
   call = function(s)
     local up, down, apart, parts = list{}, list{}, list{}, list{}
     for id, m in pairs(s.managers) do
       local name = lib.label(m, id)
       if m.answers or m.reachability == "reachable" then
-        up[#up + 1] = name .. (id == s.leader and "*" or "")
+        up[#up + 1] = name .. ((id == s.leader or (s.split and s.leaders[id])) and "*" or "")
       else
         local e = m.name and s.engines[m.name]
         down[#down + 1] = e and e.answers and (e.node_id == id and marked(s, name) or name .. "(left)") or name .. "(down)"

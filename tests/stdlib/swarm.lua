@@ -310,4 +310,246 @@ test("a service is skewed if a node that could take tasks has two less than anot
   same(2, s.services.web.spread.b)
 end)
 
+-- ---- rules, events, outcomes: what they say of a good and of a bad change ---------------------------------------------
+
+local function st(s, attested) return { swarm = s, attested = attested } end
+local function whole(members, alive)
+  alive = alive or members
+  local down = E.filter(members, function(m) return not E.contains(alive, m) end)
+  local answers, names = {}, {}
+  for _, m in ipairs(members) do names[#names + 1] = "node" .. m end
+  for _, m in ipairs(alive) do answers["node" .. m] = manager(m, members, nodes(members, alive[1], list(down))) end
+  return (probe(answers, names))
+end
+-- A copy of the state after an act, and what it returned.
+local function act(s, name, with, outcome, attested)
+  local after = st(E.copy(s), attested)
+  local fn = outcome and swarm[name].outcomes[outcome] or swarm[name].effect
+  local r = fn(after, with)
+  if r == false then return nil, false end
+  return fits(after.swarm), r
+end
+local function happen(s, name, choice, attested)
+  local after = st(E.copy(s), attested)
+  swarm[name].effect(after, choice)
+  return fits(after.swarm)
+end
+local function never(rule, before, after, by, attested) return swarm[rule].never(st(after, attested), st(before, attested), by or "step") end
+local rules = { "split_brain", "held_quorum", "local_volume", "last_copy", "last_manager" }
+local function fine(before, after, by)
+  for _, rule in ipairs(rules) do same(nil, never(rule, before, after, by), rule) end
+end
+local function broken(rule, before, after, words)
+  local m = never(rule, before, after)
+  assert(m and m:find(words, 1, true), rule .. ": " .. tostring(m))
+end
+
+test("forcing where the others can decide makes two swarms, forcing where they cannot makes one", function()
+  local s = whole(m3)
+  local after = act(s, "force_new_cluster", { node = "node1" })
+  same(true, after.split)
+  broken("split_brain", s, after, "node2, node3")
+  s = lost({ 1, 2, 3, 4, 5 }, { 1, 2 })
+  after = act(s, "force_new_cluster", { node = "node1" })
+  fine(s, after)
+  same(nil, never("split_brain", whole(m3), whole(m3)))
+end)
+
+test("what was split before is no violation", function()
+  local two = act(whole(m3), "force_new_cluster", { node = "node1" })
+  same(nil, never("split_brain", two, E.copy(two)))
+end)
+
+test("managers that return in time give the quorum back; each set of them is one choice", function()
+  local s = lost(m3, { 1 })
+  local r = swarm.managers_return.when(st(s))
+  same(3, #r)
+  same("node2 node3", table.concat(r[3], " "))
+  local after = happen(s, "managers_return", r[1])
+  same(true, after.quorum.held)
+  same("id1", after.leader)
+  fine(s, after, "event")
+  same(1, #swarm.managers_return.when(st(s, { node2 = true })))
+  same(false, swarm.managers_return.when(st(whole(m3))))
+end)
+
+test("after forcing, old managers whose records are gone elect a leader together, and not alone", function()
+  local s = act(lost(m3, { 1 }), "force_new_cluster", { node = "node1" })
+  s = swarm.after_calm(s)
+  local kept = happen(s, "managers_return", list{ "node2", "node3" })
+  same(false, kept.split)
+  same(false, kept.engines.node2.control)
+  fine(s, kept, "event")
+  s = act(s, "remove_node", { node_id = "id2" })
+  local alone = happen(s, "managers_return", list{ "node2" })
+  same("pending", alone.engines.node2.local_state)
+  fine(s, alone, "event")
+  local both = happen(s, "managers_return", list{ "node2", "node3" })
+  same(true, both.split)
+  same(2, E.count(both.leaders))
+  assert(never("split_brain", s, both, "event"))
+  same(false, swarm.managers_return.when(st(s, { node2 = true, node3 = true })))
+end)
+
+test("those of whom it is attested that they cannot come back are forgotten", function()
+  local s = act(lost(m3, { 1 }), "force_new_cluster", { node = "node1" }, nil, { node2 = true, node3 = true })
+  same(nil, s.gone)
+end)
+
+test("a manager that is lost takes the quorum with it, or the lead alone; that is no step", function()
+  local s = whole(m3)
+  same(3, #swarm.manager_lost.when(st(s)))
+  local one = happen(s, "manager_lost", "node1")
+  same("id2", one.leader)
+  same(2, one.quorum.answering)
+  local two = happen(one, "manager_lost", "node2")
+  same(false, two.quorum.held)
+  same(nil, two.leader)
+  fine(one, two, "event")
+  broken("held_quorum", one, two, "1 of 3 voters")
+  same(false, swarm.manager_lost.when(st(happen(two, "manager_lost", "node3"))))
+end)
+
+test("a worker that is lost takes its tasks with it", function()
+  local s = whole(m3)
+  s.engines.node4 = { answers = true, control = false, local_state = "active", node_id = "id4", members = {} }
+  s.nodes.id4 = { name = "node4", role = "worker", in_raft = false, state = "ready", availability = "active", labels = {}, ghost = false }
+  s.services.web = { mode = "replicated", desired = 2, running = 2, local_volume = false, spread = { id4 = 1, id1 = 1 } }
+  same("node4", swarm.worker_lost.when(st(s))[1])
+  local after = happen(s, "worker_lost", "node4")
+  same(1, after.services.web.running)
+  same("down", after.nodes.id4.state)
+  same("services lack tasks: web 1/2", swarm.services_at_count.finally(st(after)))
+  same(nil, swarm.services_at_count.finally(st(s)))
+  same(false, swarm.worker_lost.when(st(after)))
+end)
+
+test("a task with a local volume does not start while its old node may live", function()
+  local s = whole(m3, { 1, 2 })
+  s.services.db = { mode = "replicated", desired = 1, running = 0, local_volume = true, spread = {}, force_update = 0 }
+  local after = act(s, "force_update", { service = "db" })
+  broken("local_volume", s, after, "node3 (down) may still run it")
+  same(nil, never("local_volume", s, after, "step", { node3 = true }))
+  s.services.db.running, s.services.db.spread = 1, { id1 = 1 }
+  fine(s, act(s, "force_update", { service = "db" }))
+end)
+
+test("the last state of a manager is not thrown away; one that is on a disk still is not lost", function()
+  local s = lost(m3, { 1 })
+  local gone = E.copy(s)
+  gone.engines.node1 = { answers = true, control = false, local_state = "inactive", members = {}, swarm_dir = "empty" }
+  broken("last_copy", s, gone, "node1")
+  gone.engines.node1.swarm_dir = "present"
+  fine(s, gone)
+  fine(s, happen(s, "manager_lost", "node1"), "event")
+end)
+
+test("the last manager stays one", function()
+  local s = act(lost(m3, { 1 }), "force_new_cluster", { node = "node1" })
+  local none = E.copy(s)
+  none.managers = {}
+  broken("last_manager", s, none, "no manager left")
+  same(nil, (act(s, "demote", { node_id = "id1" })))
+  same(nil, (act(s, "leave", { node = "node1" })))
+  same(nil, (act(s, "remove_node", { node_id = "id1" })))
+end)
+
+test("at the end: a quorum, and an odd number", function()
+  same(nil, swarm.quorum_at_end.finally(st(whole(m3))))
+  assert(swarm.quorum_at_end.finally(st(lost(m3, { 1 }))):find("1 of 3 voters", 1, true))
+  same(nil, swarm.odd_voters.finally(st(whole(m3))))
+  assert(swarm.odd_voters.finally(st(whole({ 1, 2 }))):find("2 managers", 1, true))
+end)
+
+test("the picture is one line", function()
+  same("node1* node2 | node3(down): 2 of 3 voters, 2 needed: held", swarm.picture(whole(m3, { 1, 2 })))
+  same("node1 | node2(down) node3(down): 1 of 3 voters, 2 needed: lost", swarm.picture(lost(m3, { 1 })))
+end)
+
+test("forcing: half way, late, inactive only where autolock is not ruled out", function()
+  local s, with = lost(m3, { 1 }), { node = "node1" }
+  local after, r = act(s, "force_new_cluster", with, "half_way")
+  same("unknown", r)
+  same("pending", swarm.force_new_cluster.done(st(after), with))
+  after, r = act(s, "force_new_cluster", with, "late_error")
+  same(nil, r)
+  same(true, after.quorum.held)
+  after = act(s, "force_new_cluster", with, "inactive")
+  same("inactive", after.engines.node1.local_state)
+  fine(s, after)
+  s.cluster.autolock = "off"
+  same(nil, (act(s, "force_new_cluster", with, "inactive")))
+  same(nil, (act(s, "force_new_cluster", { node = "node2" })))
+end)
+
+test("joining: in the background, on the other side of a split, or where the leader has another address than it tells", function()
+  local s = act(lost(m3, { 1 }), "force_new_cluster", { node = "node1" })
+  s = swarm.after_machines_back(swarm.after_calm(s))
+  local with = { node = "node2", role = "manager" }
+  local after, r = act(s, "join", with, "slow")
+  same("unknown", r)
+  same("pending", swarm.join.done(st(after), with))
+  same(nil, (act(s, "join", with, "pending")))
+  same(nil, (act(s, "join", with, "lands_apart")))
+  after, r = act(s, "join", with)
+  same("new-node2", r.node_id)
+  fine(s, after)
+  local moved = E.copy(s)
+  moved.managers.id1.addr = "10.9.9.9:2377"
+  same(nil, (act(moved, "join", with)))
+  after = act(moved, "join", with, "pending")
+  same(2, after.quorum.voters)
+  same(1, after.quorum.answering)
+  broken("held_quorum", moved, after, "node2(pending)")
+  local two = act(whole(m3), "force_new_cluster", { node = "node1" })
+  two.engines.node4 = { answers = true, control = false, local_state = "inactive", members = {}, swarm_dir = "empty", address = "10.0.0.4" }
+  same(nil, (act(two, "join", { node = "node4" })))
+  after = act(two, "join", { node = "node4" }, "lands_apart")
+  same(1, after.quorum.voters)
+  same("id2", after.engines.node4.leader)
+  fine(two, after)
+end)
+
+test("leaving: a manager that was not demoted goes on counting, and may cost the quorum", function()
+  local s = whole(m3)
+  local after = act(s, "leave", { node = "node3" }, "ghost")
+  same(3, after.quorum.voters)
+  same(2, after.quorum.answering)
+  fine(s, after)
+  s = whole({ 1, 2 })
+  broken("held_quorum", s, (act(s, "leave", { node = "node2" }, "ghost")), "node2(left)")
+  fine(s, (act(s, "leave", { node = "node2" })))
+end)
+
+test("demoting, promoting, removing: half, and late", function()
+  local s, with = whole(m3), { node_id = "id3" }
+  local after, r = act(s, "demote", with, "half")
+  same("unknown", r)
+  same("pending", swarm.demote.done(st(after), with))
+  after, r = act(s, "demote", with, "late_error")
+  same(nil, r)
+  same(2, after.quorum.voters)
+  fine(s, after)
+  r = select(2, act(after, "promote", with, "half"))
+  same("unknown", r)
+  same(3, act(after, "promote", with, "late_error").quorum.voters)
+  s = whole(m3, { 1, 2 })
+  after = act(s, "remove_node", with, "half")
+  same("worker", after.nodes.id3.role)
+  same(nil, act(s, "remove_node", with, "late_error").nodes.id3)
+  same(nil, (act(whole(m3), "remove_node", with)))
+  same(nil, (act(after, "remove_node", with, "half")))
+  same(nil, (act(s, "demote", { node_id = "id1" })))
+end)
+
+test("a service: an update that is paused, a number that is not reached", function()
+  local s = whole(m3)
+  s.services.web = { mode = "replicated", desired = 2, running = 2, local_volume = false, spread = { id1 = 2 }, force_update = 0 }
+  same("paused", act(s, "force_update", { service = "web" }, "paused").services.web.update)
+  same(2, act(s, "scale", { service = "web", replicas = 4 }, "short").services.web.running)
+  same(nil, (act(s, "scale", { service = "web", replicas = 1 }, "short")))
+  same(nil, (act(s, "scale", { service = "none", replicas = 1 })))
+  same(nil, (act(lost(m3, { 1 }), "force_update", { service = "web" }, "paused")))
+end)
+
 H.run()
