@@ -124,9 +124,10 @@ static void ended(struct coverage *c, const struct step *st, const char *path, c
         visit(c, path, well ? "holds" : "timeout");
     if (well && st->parent && st->parent->kind == STEP_FIRST_OF)
         visit(c, step_path(c->arena, st->parent), arena_printf(c->arena, "taken %s", st->id));
-    if (!can_fail(st) || !(well || badly) || (o == OUT_REFUSED && st->kind != STEP_RUNBOOK))
-        return;
     const struct injection *in = st->kind == STEP_ACTION ? inject_outcome(l, e->path, e->attempt) : NULL;
+    const bool unsettled = o == OUT_UNKNOWN && declared(st, in); /* an outcome may be that nobody knows */
+    if (!can_fail(st) || !(well || badly || unsettled) || (o == OUT_REFUSED && st->kind != STEP_RUNBOOK))
+        return;
     if (!declared(st, in))
         visit(c, path, well ? "ok" : "failed");
     else if (in->done && !in->problem)
