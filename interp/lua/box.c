@@ -357,6 +357,7 @@ enum call_result box_pcall(struct box *b, lua_State *L, int nargs, int nret, str
     lua_insert(L, base);
     int64_t left = b->left, deadline = b->deadline;
     bool over = b->over, outermost = b->depth == 0;
+    const int trusted = b->trusted;
     if (outermost) {
         b->left = b->budget;
         b->deadline = clock_system()->mono_ms(clock_system()) + longest_ms;
@@ -367,6 +368,7 @@ enum call_result box_pcall(struct box *b, lua_State *L, int nargs, int nret, str
     b->depth++;
     int rc = lua_pcall(L, nargs, nret, base);
     b->depth--;
+    b->trusted = trusted;
     enum call_result r = CALL_OK;
     if (rc != LUA_OK) {
         r = failed(b, L, rc, a, sig, err);

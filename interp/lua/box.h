@@ -4,7 +4,8 @@
  * raw access or bytecode; string.rep, string.format and table.concat hold to the memory limit; pairs and next go in sorted order
  * (numbers before strings). Given besides: math (random seeded by us), string, table, utf8, tostring, tonumber, type, select, ipairs, error, assert,
  * json {encode, decode}, base64 {encode, decode}, list{…} (a list that stays a list when empty), and the helpers
- * seen(t, key) (nil and why for a fact that could not be observed) count take sorted any all quorum odd_at_most keys values map filter find contains copy.
+ * seen(t, key) (nil and why for a fact that could not be observed) count take sorted any all quorum odd_at_most keys values map filter find contains copy, once(part, fn): fn(part), worked out once for a part of a state that does not change any more (what it gives
+ * is not to be changed).
  *
  * Limits are latched: once the instructions of a call are used up, every further instruction raises too, so no script can go on. A call
  * that was ended by a limit reports so; the box stays usable for other calls. */

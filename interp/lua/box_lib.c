@@ -34,6 +34,7 @@ static int f_seen(lua_State *L) {
     lua_settop(L, 2);
     if (!view_raw(L, 1)) {
         luaL_checktype(L, 1, LUA_TTABLE);
+        branch_whole(L, 1);
         lua_pushvalue(L, 1);
     }
     lua_pushvalue(L, 2);
@@ -170,6 +171,7 @@ void box_open_libs(struct box *b, lua_State *L) {
     lua_setfield(L, g, "utf8");
 
     box_open_order(L, g);
+    parts_open(b, L, g);
     box_open_data(L, g);
     lua_getfield(L, g, "json");
     freeze(L);

@@ -130,6 +130,7 @@ static bool target(lua_State *L) {
         return true;
     if (strcmp(view_type(L, 1), "table") != 0)
         luaL_typeerror(L, 1, "table");
+    branch_whole(L, 1);
     lua_pushvalue(L, 1);
     return false;
 }

@@ -45,7 +45,11 @@ struct box {
     struct fault fault;
 
     int globals, lists, intern, families, expr_env, scope_names; /* registry references */
-    const void *mt_list, *mt_view, *mt_opaque, *mt_secret, *mt_def;
+    int branches, kept;   /* also: the metatable of branches; what is remembered of parts that cannot change */
+    const void *mt_list, *mt_view, *mt_opaque, *mt_secret, *mt_def, *mt_branch;
+    const struct model *branch; /* what a branch that a function is applied to came from, or NULL */
+    const void *branch_table, *branch_copied[8]; /* the parts that it has got copies of */
+    size_t nbranch_copied;
 
     struct library *lib;
     const struct scope *scope;   /* of the expression that is being evaluated, or NULL */
@@ -115,8 +119,19 @@ bool lval_is_list(lua_State *L, int idx); /* of a raw table: marked, or its keys
 /* model_walk.c: whole tables. All raise Lua errors. */
 void walk_clone(lua_State *L, int idx, bool reading);
 void walk_check(lua_State *L, int idx, const char *what);
-/* *ret_opaque is set if something in it is unknown or unobserved, and left alone otherwise. */
-void walk_hash(lua_State *L, int idx, uint64_t ret[2], bool *ret_opaque);
+/* Of any value. opaque is set if something in it is unknown or unobserved, and left alone otherwise. */
+struct walk_hash {
+    uint64_t h[2];
+    bool opaque;
+};
+void walk_hash(lua_State *L, int idx, struct walk_hash *ret);
+/* Adds an entry, whose value has that hash, to that of the whole. The order does not matter. */
+void walk_hash_add(lua_State *L, int key, const struct walk_hash *value, struct walk_hash *sum);
+
+/* model_parts.c: `once`, and branches. A branch is the state that an effect is given, whose parts are copied when it looks at them; whoever goes through
+ * such a table without asking its metatable makes it whole before. Does nothing for others. */
+void parts_open(struct box *b, lua_State *L, int globals);
+void branch_whole(lua_State *L, int idx);
 
 /* library_env.c: the environments of library files (family, or NULL) and of expressions. */
 void env_open(struct box *b, lua_State *L);

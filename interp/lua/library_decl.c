@@ -43,9 +43,10 @@ static const struct field action_fields[] = {
     {"membership", F_STRING, false, "At most one such act in flight per cluster.", NULL, NULL},
     {"settle", F_DURATION, false, "How long the predicted change may take to show (60s).", NULL, NULL},
     {"timeout", F_DURATION, false, "How long one attempt may take, unless the step says so.", NULL, NULL},
-    {"effect", F_ANY, false, "function(state, with): changes the copy it is given; may return predicted outputs, or false: it cannot end well on such a state.", NULL, NULL},
+    {"effect", F_ANY, false, "function(state, with, before): changes the copy it is given; may return predicted outputs, or false: it cannot end well on such a state. "
+     "before: the state as it was, to look at.", NULL, NULL},
     {"outcomes", F_MAP, false,
-     "Other outcomes by name, each a function(state, with); it returns nothing (the step fails), \"ok\", \"unknown\", or false (impossible here).", NULL, NULL},
+     "Other outcomes by name, each a function(state, with, before); it returns nothing (the step fails), \"ok\", \"unknown\", or false (impossible here).", NULL, NULL},
     {"outcome_texts", F_MAP, false, "What each of them is, for people: \"lands on the minority side\".", NULL, NULL},
     {"planned", F_BOOL, false, "It can be planned and rehearsed, and cannot act yet; then it has no `run`.", NULL, NULL},
     {"before", F_ANY, false, "function(state, with): what the intent records for `done`.", NULL, NULL},

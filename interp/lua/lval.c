@@ -162,6 +162,7 @@ static bool read_table(struct reader *r, int idx, int depth, const struct val **
         return refuse(r, depth, "is nested deeper than 64 levels, or contains itself");
     size_t n = 0, strings = 0;
     lua_Integer top = 0;
+    branch_whole(r->L, idx);
     for (lua_pushnil(r->L); lua_next(r->L, idx); lua_pop(r->L, 1)) {
         n++;
         if (lua_isinteger(r->L, -2) && lua_tointeger(r->L, -2) >= 1) {

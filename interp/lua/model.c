@@ -2,17 +2,11 @@
 
 #include "lua/library_priv.h"
 #include "lua/lval.h"
+#include "lua/model_priv.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct model {
-    struct box *box;
-    int ref;      /* the table, in the registry */
-    size_t bytes; /* that it took when it was made: ours, and no script's */
-    bool plain;   /* hashed, and nothing in it is unknown or unobserved: it may be read without a view that raises signals */
-};
 
 /* --- making --- */
 
@@ -29,22 +23,19 @@ struct job { /* what a protected function is handed */
     struct err *err;
     struct mark at;
     const struct val *ret, *second;
-    uint64_t *hash;
-    bool opaque;
     bool ok;
 };
 
 void model_push_on(lua_State *L, const struct model *m) {
     luaL_checkstack(L, 2, NULL);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, m->ref);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, m->ref ? m->ref : m->from->ref);
 }
 
-/* Runs what makes our own structures: no script's limit applies, and it cannot fail for any other reason. */
-static void trusted(struct box *b, lua_CFunction fn, struct job *j) {
+void model_trusted(struct box *b, lua_CFunction fn, void *ud) {
     struct arena *a = arena_new();
     struct err *err = err_new(a);
     b->trusted++;
-    enum call_result r = box_run(b, b->L, fn, j, a, NULL, err);
+    enum call_result r = box_run(b, b->L, fn, ud, a, NULL, err);
     b->trusted--;
     if (r != CALL_OK) {
         struct buf text = BUF_INIT;
@@ -73,7 +64,7 @@ static struct model *make(struct box *box, const struct model *from) {
     box_tidy(box);
     m->box = box;
     struct job j = {.to = m, .from = from};
-    trusted(box, do_new, &j);
+    model_trusted(box, do_new, &j);
     box->models += m->bytes;
     return m;
 }
@@ -89,7 +80,8 @@ struct model *model_clone(const struct model *m) {
 void model_free(struct model *m) {
     if (!m)
         return;
-    luaL_unref(m->box->L, LUA_REGISTRYINDEX, m->ref);
+    if (m->ref)
+        luaL_unref(m->box->L, LUA_REGISTRYINDEX, m->ref);
     m->box->models -= m->bytes;
     free(m);
 }
@@ -111,8 +103,9 @@ static int do_set(lua_State *L) {
 
 void model_set(struct model *m, const char *part, const struct val *v) {
     struct job j = {.to = m, .part = part, .v = v};
+    assert(m->ref);
     m->plain = false;
-    trusted(m->box, do_set, &j);
+    model_trusted(m->box, do_set, &j);
 }
 
 static int do_get(lua_State *L) {
@@ -129,29 +122,16 @@ static int do_get(lua_State *L) {
 
 bool model_has(const struct model *m, const char *part) {
     struct job j = {.from = m, .part = part};
-    trusted(m->box, do_get, &j);
+    model_trusted(m->box, do_get, &j);
     return j.second != NULL;
 }
 
 bool model_get(const struct model *m, const char *part, struct arena *a, const struct val **ret, struct err *err) {
     struct job j = {.from = m, .part = part, .a = a, .err = err};
-    trusted(m->box, do_get, &j);
+    model_trusted(m->box, do_get, &j);
     if (j.ok)
         *ret = j.ret;
     return j.ok;
-}
-
-static int do_hash(lua_State *L) {
-    struct job *j = lua_touserdata(L, 1);
-    model_push_on(L, j->from);
-    walk_hash(L, -1, j->hash, &j->opaque);
-    return 0;
-}
-
-void model_hash(const struct model *m, uint64_t ret[2]) {
-    struct job j = {.from = m, .hash = ret};
-    trusted(m->box, do_hash, &j);
-    ((struct model *)(uintptr_t)m)->plain = !j.opaque;
 }
 
 /* --- one path --- */
@@ -218,21 +198,52 @@ static enum call_result call(struct box *b, const struct model *m, lua_CFunction
     box_count(b, false);
     enum call_result r = box_run(b, b->L, fn, j, a, sig, err);
     box_count(b, true);
+    b->branch = NULL;
     b->model = outer;
     if (err->nerrors > before && since != err->last)
         err_while(err, since, "while calling %s %s", j->def->name, j->part ? j->part : def_fn_key(j->fn));
     return err->nerrors > before ? CALL_ERROR : r;
 }
 
-static int do_apply(lua_State *L) {
-    struct job *j = lua_touserdata(L, 1);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, j->ref);
-    model_push_on(L, j->to);
+/* Whether the function on top takes a third argument. */
+static bool takes_before(lua_State *L) {
+    lua_Debug ar;
+    lua_pushvalue(L, -1);
+    lua_getinfo(L, ">u", &ar);
+    return ar.nparams > 2 || ar.isvararg;
+}
+
+/* The function on top is called with the state that it may change, `with`, and the state as it was. */
+static void apply(lua_State *L, struct job *j) {
+    const bool branch = !j->to->ref, before = takes_before(L);
+    int n = 2;
+    if (branch)
+        branch_push(L, j->to);
+    else
+        model_push_on(L, j->to);
+    const int state = lua_gettop(L);
     if (j->v)
         lval_push(L, j->v);
     else
         lua_newtable(L);
-    lua_call(L, 2, 1);
+    if (before) {
+        n++;
+        model_push_on(L, branch ? j->to->from : j->to);
+        if (!branch)
+            walk_clone(L, -1, false);
+        if (!branch)
+            lua_remove(L, -2);
+    }
+    lua_pushvalue(L, state);
+    lua_insert(L, state - 1); /* it stays below the call */
+    lua_call(L, n, 1);
+}
+
+static int do_apply(lua_State *L) {
+    struct job *j = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, j->ref);
+    apply(L, j);
+    const int state = lua_gettop(L) - 1;
     if (lua_isboolean(L, -1) && !lua_toboolean(L, -1))
         j->ends = "impossible";
     else if (lua_type(L, -1) == LUA_TSTRING && (!strcmp(lua_tostring(L, -1), "ok") || !strcmp(lua_tostring(L, -1), "unknown")))
@@ -245,8 +256,11 @@ static int do_apply(lua_State *L) {
             j->ok = false;
         }
     }
-    model_push_on(L, j->to);
-    walk_check(L, -1, "the state");
+    if (j->ends && !strcmp(j->ends, "impossible"))
+        return 0; /* nobody will look at what it has done until then */
+    walk_check(L, state, "the state");
+    if (!j->to->ref)
+        branch_done(L, state, j->to);
     return 0;
 }
 

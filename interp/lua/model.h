@@ -9,9 +9,13 @@
 #include "lua/library.h"
 
 struct model;
+struct table;
 
 struct model *model_new(struct box *box);
 struct model *model_clone(const struct model *m); /* deep */
+/* One to apply an effect to: each part is copied when the effect looks at it, and the others are shared. m stays as it is until the last branch is freed,
+ * and nothing is set in a branch. What an effect does to the state that it is told to have been before changes m: who branches hashes m again in the end. */
+struct model *model_branch(const struct model *m);
 void model_free(struct model *m);
 void model_push(const struct model *m); /* the raw table, on the box's stack: for lua/ and task/ only */
 
@@ -22,8 +26,13 @@ bool model_get(const struct model *m, const char *part, struct arena *a, const s
 /* A 128-bit hash over the content; equal states have equal hashes. A model that was hashed and is not changed since is handed to pure functions as it is
  * (to those that were not, as a read-only view): who hashed it must hash it again in the end, and not trust it if it differs. */
 void model_hash(const struct model *m, uint64_t ret[2]);
+/* The same; parts that are known (NULL: none) are not gone through again. */
+void model_hash_known(const struct model *m, const struct table *known, uint64_t ret[2]);
+/* Of a model that was hashed and will neither be changed nor freed before `known` is: its parts become known, and functions may remember what they have
+ * found out about them (`once`). */
+void model_keep(struct model *m, struct table *known, struct arena *a);
 
-/* Applies an action's effect (outcome NULL or "ok"), one of its named outcomes, or an event's effect (with: the way) to m itself: clone first if
+/* Applies an action's effect(state, with, before) (outcome NULL or "ok"), one of its named outcomes, or an event's effect (with: the way) to m itself: clone first if
  * the old state is still needed. *ret_outputs: the outputs that it predicted, or NULL. *ret_ends: what else it returned, how the step then ends:
  * "ok", "unknown", "impossible" (false: it cannot end like this on such a state; the model is then to be thrown away), or NULL. Both may be NULL. Inside, unknown values in `with` are opaque symbols. */
 bool model_apply(struct model *m, const struct def *d, const char *outcome, const struct val *with, struct arena *a,

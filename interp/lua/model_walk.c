@@ -90,6 +90,7 @@ static void clone(lua_State *L, int idx, bool reading, int depth) {
     if (depth > (b->trusted ? deepest : max_depth))
         luaL_error(L, "a table is nested deeper than %d levels, or contains itself", max_depth);
     luaL_checkstack(L, 6, "a table is nested too deeply");
+    branch_whole(L, idx);
     if (box_has_mt(L, idx, b->mt_list))
         clone_list(L, idx, reading, depth);
     else if (lua_rawlen(L, idx) || !clone_few(L, idx, reading, depth))
@@ -235,6 +236,14 @@ static void hash_table(lua_State *L, int idx, int depth, uint64_t h[2], bool *op
     h[1] = mix(sum[1] ^ 0xc0ac29b7c97c50ddu);
 }
 
-void walk_hash(lua_State *L, int idx, uint64_t ret[2], bool *ret_opaque) {
-    hash_table(L, lua_absindex(L, idx), 0, ret, ret_opaque);
+void walk_hash(lua_State *L, int idx, struct walk_hash *ret) {
+    hash_value(L, lua_absindex(L, idx), 0, ret->h, &ret->opaque);
+}
+
+void walk_hash_add(lua_State *L, int key, const struct walk_hash *value, struct walk_hash *sum) {
+    uint64_t k[2];
+    hash_value(L, lua_absindex(L, key), 0, k, &sum->opaque);
+    for (int i = 0; i < 2; i++)
+        sum->h[i] += mix(k[i] * 0x9e3779b97f4a7c15u + mix(value->h[i] + 0x452821e638d01377u));
+    sum->opaque |= value->opaque;
 }

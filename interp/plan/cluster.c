@@ -35,7 +35,7 @@ static bool defs_for(struct cluster_set *s, enum def_kind kind, const struct mod
 bool cluster_set_new(struct box *box, struct library *lib, const struct model *state, struct err *err, struct cluster_set **ret) {
     struct arena *a = arena_new();
     struct cluster_set *s = arena_new_of(a, struct cluster_set);
-    *s = (struct cluster_set){.arena = a, .box = box, .lib = lib, .clusters = table_new(), .changes = table_new(), .vals = table_new(), .err = err};
+    *s = (struct cluster_set){.arena = a, .box = box, .lib = lib, .clusters = table_new(), .changes = table_new(), .vals = table_new(), .parts = table_new(), .err = err};
     if (!defs_for(s, DEF_RULE, state, &s->rules, &s->nrules, err) || !defs_for(s, DEF_EVENT, state, &s->events, &s->nevents, err)) {
         cluster_set_free(s);
         return false;
@@ -45,15 +45,19 @@ bool cluster_set_new(struct box *box, struct library *lib, const struct model *s
 }
 
 bool cluster_set_check(struct cluster_set *s) {
-    for (size_t i = 0; i < s->n; i++) {
+    struct table *seen = table_new();
+    bool same = true;
+    for (size_t i = 0; i < s->n && same; i++) {
         struct key k;
-        model_hash(s->all[i]->model, k.h);
-        if (k.h[0] != s->all[i]->key.h[0] || k.h[1] != s->all[i]->key.h[1]) {
-            err_add(s->err, mark_none(), "impure", "a rule, an event, or a function that one of them calls has changed the state that it was given to look at");
-            return false;
-        }
+        model_hash_known(s->all[i]->model, seen, k.h);
+        model_keep(s->all[i]->model, seen, s->arena);
+        same = k.h[0] == s->all[i]->key.h[0] && k.h[1] == s->all[i]->key.h[1];
     }
-    return true;
+    table_free(seen);
+    if (!same)
+        err_add(s->err, mark_none(), "impure",
+                "a rule, an event, an effect, or a function that one of them calls has changed the state that it was given to look at");
+    return same;
 }
 
 void cluster_set_free(struct cluster_set *s) {
@@ -65,12 +69,13 @@ void cluster_set_free(struct cluster_set *s) {
     table_free(s->clusters);
     table_free(s->changes);
     table_free(s->vals);
+    table_free(s->parts);
     arena_free(s->arena);
 }
 
 const struct cluster *cluster_intern(struct cluster_set *s, struct model *m) {
     struct key k;
-    model_hash(m, k.h);
+    model_hash_known(m, s->parts, k.h);
     void **slot = table_slot(s->clusters, k);
     if (*slot) {
         model_free(m);
@@ -79,6 +84,7 @@ const struct cluster *cluster_intern(struct cluster_set *s, struct model *m) {
     struct cluster *c = arena_new_of(s->arena, struct cluster);
     *c = (struct cluster){.model = m, .key = k};
     *slot = c;
+    model_keep(m, s->parts, s->arena);
     if (s->n == s->cap) {
         s->cap = s->cap ? s->cap * 2 : 64;
         s->all = mem_realloc(s->all, s->cap * sizeof *s->all);
@@ -201,7 +207,7 @@ struct occurrences {
 };
 
 static void occur(struct cluster_set *s, const struct cluster *c, const struct def *e, const struct val *choice, struct occurrences *o) {
-    struct model *m = model_clone(c->model);
+    struct model *m = model_branch(c->model);
     const char *ends = NULL;
     struct arena *a = arena_new();
     if (!model_apply(m, e, NULL, choice, a, NULL, &ends, s->err)) {

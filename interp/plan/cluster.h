@@ -36,6 +36,7 @@ struct cluster_set {
     struct box *box;
     struct library *lib;
     struct table *clusters, *changes, *vals;
+    struct table *parts; /* of states, and their hashes */
     struct cluster **all;
     size_t n, cap;
     const struct def **rules, **events;

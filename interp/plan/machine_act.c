@@ -69,7 +69,7 @@ static const char *how_of(struct machine *m, const struct def *d, const char *ou
 /* One outcome of an action on the cluster as it is; NULL: it cannot happen here, or raised an error. */
 static const struct cluster *apply(struct machine *m, const struct xitem *it, const char *outcome, const struct val **ret_outputs, enum x_end *ret_end) {
     const struct def *d = item_step(it)->def;
-    struct model *model = model_clone(m->at->model);
+    struct model *model = model_branch(m->at->model);
     const char *ends = NULL;
     *ret_outputs = NULL;
     const bool ok = model_apply(model, d, outcome, it->with, m->scratch, ret_outputs, &ends, m->err);

@@ -13,8 +13,9 @@ return action {
   on_unknown = "again",
   planned  = true,
 
-  effect = function(state, with)
-    local r = state.dtr and state.dtr.replicas[with.existing_replica]
+  effect = function(state, with, before)
+    local d = lib.was(state, before)
+    local r = d and d.replicas[with.existing_replica]
     if r and r.health ~= "healthy" then return false end
     return { file = with.file }
   end,

@@ -11,22 +11,22 @@ return action {
   membership = "dtr",
   planned  = true,
 
-  effect = function(state, with)
-    local d = state.dtr
-    local r = d.replicas[with.replica]
+  effect = function(state, with, before)
+    local old = lib.was(state, before)
+    local r = old.replicas[with.replica]
     if not r then return nil end
     if not r.answers then return false end
-    local was = lib.before(d)
+    local d, was = state.dtr, lib.before(old)
     d.replicas[with.replica] = nil
     lib.recount(d, was)
   end,
 
   outcomes = {
-    volumes_only = function(state, with)
-      local d = state.dtr
+    volumes_only = function(state, with, before)
+      local old = lib.was(state, before)
+      if not old.replicas[with.replica] or not old.replicas[with.replica].answers then return false end
+      local d, was = state.dtr, lib.before(old)
       local r = d.replicas[with.replica]
-      if not r or not r.answers then return false end
-      local was = lib.before(d)
       r.volumes, r.health = "absent", "unhealthy"
       lib.recount(d, was)
     end,

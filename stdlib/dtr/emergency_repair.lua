@@ -4,11 +4,9 @@
 -- only once it is known that it did fail.
 
 -- `clear`: the containers of the others are removed, as far as they answer.
-local function repair(state, with, clear)
-  local d = state.dtr
+local function repair(state, before, with, clear)
+  local was, d = lib.before(lib.was(state, before)), state.dtr
   local r = d.replicas[with.replica]
-  local was = lib.before(d)
-  was.sick[with.replica] = nil
   for id, other in pairs(d.replicas) do
     if id ~= with.replica then
       if not other.answers then
@@ -19,7 +17,7 @@ local function repair(state, with, clear)
     end
   end
   r.volumes, r.members, r.needed = "present", list{ with.replica }, nil
-  lib.recount(d, was)
+  lib.recount(d, was, with.replica)
 end
 
 local function can(d, with)
@@ -44,23 +42,23 @@ return action {
     return lib.absent(state.dtr, with.replica)
   end,
 
-  effect = function(state, with)
-    if not can(state.dtr, with) then return false end
-    repair(state, with, true)
+  effect = function(state, with, before)
+    if not can(lib.was(state, before), with) then return false end
+    repair(state, before, with, true)
   end,
 
   outcomes = {
-    fails_on_replica = function(state, with)
-      local d = state.dtr
+    fails_on_replica = function(state, with, before)
+      local old = lib.was(state, before)
+      if not old.replicas[with.replica] or not old.replicas[with.replica].answers then return false end
+      local d, was = state.dtr, lib.before(old)
       local r = d.replicas[with.replica]
-      if not r or not r.answers then return false end
-      local was = lib.before(d)
       r.volumes, r.health = "corrupt", "unhealthy"
       lib.recount(d, was)
     end,
-    late_error = function(state, with)
-      if not can(state.dtr, with) then return false end
-      repair(state, with, false)
+    late_error = function(state, with, before)
+      if not can(lib.was(state, before), with) then return false end
+      repair(state, before, with, false)
     end,
   },
   outcome_texts = { fails_on_replica = "finds the volumes of this replica corrupt",

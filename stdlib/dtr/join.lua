@@ -49,37 +49,39 @@ return action {
   settle   = "5m",
   planned  = true,
 
-  effect = function(state, with)
-    local d = state.dtr
-    local was, i, side = start(d, with)
+  effect = function(state, with, before)
+    local old = lib.was(state, before)
+    local was, i, side = start(old, with)
     if not was then return false end
-    local own = d.replicas[was.ids[i]].side
-    if d.cut and side and side ~= own then
-      i = on_side(d, was, side)
+    local own = old.replicas[was.ids[i]].side
+    if old.cut and side and side ~= own then
+      i = on_side(old, was, side)
       if not i then return false end
     end
+    local d = state.dtr
     lib.add(d, was, new_id(with), with.node, i, side or own)
     lib.recount(d, was)
     return { replica = new_id(with) }
   end,
 
   outcomes = {
-    minority = function(state, with)
-      local d = state.dtr
-      if not d.cut then return false end
-      local was, i, side = start(d, with)
+    minority = function(state, with, before)
+      local old = lib.was(state, before)
+      if not old.cut then return false end
+      local was, i, side = start(old, with)
       if not was or side then return false end
-      local j = minority(d, was, i)
+      local j = minority(old, was, i)
       if not j then return false end
+      local d = state.dtr
       lib.add(d, was, new_id(with), with.node, j, d.replicas[was.ids[j]].side)
       lib.recount(d, was)
       return "ok"
     end,
-    half = function(state, with)
-      local d = state.dtr
-      local was, i, side = start(d, with)
+    half = function(state, with, before)
+      local old = lib.was(state, before)
+      local was, i, side = start(old, with)
       if not was then return false end
-      half(d, with, was, side or d.replicas[was.ids[i]].side)
+      half(state.dtr, with, was, side or old.replicas[was.ids[i]].side)
     end,
   },
   outcome_texts = { minority = "lands on the side of the cut that has fewer replicas", half = "leaves containers behind that are no member" },

@@ -6,7 +6,10 @@
 -- majority of all members believed; whether a group could go on by itself counts whoever runs, and the majority that it may still go by:
 -- that of the membership before a change, until every member has learnt of the change (`needed`).
 --
--- These run very often (plans are explored), so groups are bits of an integer, and texts are made only when something is wrong.
+-- These run very often (plans are explored), so groups are bits of an integer, texts are made only when something is wrong, and what follows from
+-- a state that does not change any more is worked out once.
+
+local pairs, ipairs, quorum, list, copy, once = pairs, ipairs, quorum, list, copy, once
 
 local lib = {}
 
@@ -17,6 +20,26 @@ local most = 60 -- replicas in one view; a cluster has at most 7
 -- Whether it runs on volumes that it can use, healthy or not.
 local function runs(r) return r.answers and r.volumes ~= "absent" and r.volumes ~= "corrupt" end
 lib.runs = runs
+
+local function has(t, x)
+  for i = 1, #t do
+    if t[i] == x then return true end
+  end
+  return false
+end
+
+-- A list of texts in their order.
+local function in_order(t)
+  for i = 2, #t do
+    local x, k = t[i], i
+    while k > 1 and x < t[k - 1] do
+      t[k] = t[k - 1]
+      k = k - 1
+    end
+    t[k] = x
+  end
+  return t
+end
 
 local function bits(mask)
   local n = 0
@@ -32,7 +55,7 @@ function lib.needed(r) return r.needed or quorum(#r.members) end
 
 -- Who takes part with whom: { n, ids[i], mates[i] (bits: itself and those it takes part with), alive[i] (how many those are),
 -- fit[i] (how many of them are healthy), sees[i] (bits: who is on its side of a cut) } of the replicas that run, in the order of IDs.
-function lib.view(d)
+local function view(d)
   local ids, bit, n, well, all = {}, {}, 0, 0, 0
   local replicas, sides = d.replicas, d.cut and {}
   for id, r in pairs(replicas) do
@@ -70,6 +93,9 @@ function lib.view(d)
   end
   return { n = n, ids = ids, mates = mates, alive = alive, fit = fit, sees = sees }
 end
+
+-- The same; it is not to be changed.
+function lib.view(d) return once(d, view) end
 
 -- The replica whose group decides: the largest such group, the first ID in it; nil if none does. → id, its index
 function lib.holder(d, v)
@@ -153,31 +179,35 @@ function lib.future_id(node) return "new-" .. tostring(node) end
 
 -- ---- changed (effects) ------------------------------------------------------------------------------------------------
 
--- What is to be remembered of the state before a change: who is unhealthy for a reason of its own, not for want of a quorum. → view
-function lib.before(d)
-  local v = lib.view(d)
-  local sick = {}
+-- The state as it was before an effect; plain tests give the changed one alone, and then before anything is changed.
+function lib.was(state, before) return before and before.dtr or state.dtr end
+
+local function remember(d)
+  local v, sick = lib.view(d), {}
   for i = 1, v.n do
     local id = v.ids[i]
     local r = d.replicas[id]
     if r.health ~= "healthy" and #r.members > 0 and v.alive[i] >= quorum(#r.members) then sick[id] = true end
   end
-  v.sick = sick
-  return v
+  return { n = v.n, ids = v.ids, mates = v.mates, alive = v.alive, fit = v.fit, sees = v.sees, sick = sick }
 end
 
--- Works out health and quorum anew after a change; `was` is what lib.before gave.
-function lib.recount(d, was)
+-- What is to be remembered of the state before a change: who is unhealthy for a reason of its own, not for want of a quorum. → view; it is not to
+-- be changed
+function lib.before(d) return once(d, remember) end
+
+-- Works out health and quorum anew after a change; `was` is what lib.before gave; `cured`: one that is not unhealthy any more.
+function lib.recount(d, was, cured)
   local sick, replicas, voters = was and was.sick or {}, d.replicas, 0
   for id, r in pairs(replicas) do
     if runs(r) then
-      r.health = sick[id] and "unhealthy" or "healthy"
+      r.health = sick[id] and id ~= cured and "unhealthy" or "healthy"
     else
       r.health = r.answers and "unhealthy" or "unknown"
     end
     if #r.members > voters then voters = #r.members end
   end
-  local v = lib.view(d)
+  local v = view(d)
   local id, i = lib.holder(d, v)
   local fit, most_alive = 0, 0
   for k = 1, v.n do
@@ -219,7 +249,7 @@ end
 function lib.among(v, mask, members)
   local r = list{}
   for j = 1, v.n do
-    if mask & (1 << (j - 1)) ~= 0 and contains(members, v.ids[j]) then r[#r + 1] = v.ids[j] end
+    if mask & (1 << (j - 1)) ~= 0 and has(members, v.ids[j]) then r[#r + 1] = v.ids[j] end
   end
   return r
 end
@@ -227,7 +257,7 @@ end
 -- Replicas have met: all whom the deciding group counts as members and sees take over its view (`first`: one of that group; nil if there was
 -- none); the others put their views together with those whom they take part with.
 function lib.meet(d, first)
-  local v = lib.view(d)
+  local v = view(d)
   local seen_already = {}
   local function settle(mask, members)
     local learners = lib.among(v, mask, members)
@@ -239,18 +269,18 @@ function lib.meet(d, first)
   end
   for i = 1, v.n do
     if not seen_already[v.ids[i]] and v.mates[i] ~= 0 then
-      local members, has = list{}, {}
+      local members, there = list{}, {}
       for j = 1, v.n do
         if v.mates[i] & (1 << (j - 1)) ~= 0 and not seen_already[v.ids[j]] then
           for _, m in ipairs(d.replicas[v.ids[j]].members) do
-            if not has[m] then
-              has[m] = true
+            if not there[m] then
+              there[m] = true
               members[#members + 1] = m
             end
           end
         end
       end
-      settle(v.mates[i], sorted(members))
+      settle(v.mates[i], in_order(members))
     end
   end
 end
@@ -272,7 +302,7 @@ function lib.drop(state, v, via, i, victims, clear)
   local d = state.dtr
   local members, replicas = list{}, d.replicas
   for _, m in ipairs(replicas[via].members) do
-    if not contains(victims, m) then members[#members + 1] = m end
+    if not has(victims, m) then members[#members + 1] = m end
   end
   local learners = lib.among(v, v.mates[i], members)
   for k = 1, #victims do
@@ -292,10 +322,10 @@ function lib.add(d, v, id, node, i, side)
   local met = d.replicas[v.ids[i]]
   local members = list{}
   for _, m in ipairs(met.members) do members[#members + 1] = m end
-  if not contains(members, id) then members[#members + 1] = id end
-  members = sorted(members)
+  if not has(members, id) then members[#members + 1] = id end
+  in_order(members)
   local learners = lib.among(v, v.mates[i], members)
-  if not contains(learners, id) then learners[#learners + 1] = id end
+  if not has(learners, id) then learners[#learners + 1] = id end
   d.replicas[id] = { node = node, answers = true, health = "healthy", members = list{}, volumes = "present", version = met.version, side = side }
   if d.nodes and d.nodes[node] and side then d.nodes[node].side = side end
   lib.learn(d, learners, members)

@@ -15,9 +15,8 @@ return event {
     end
     return false
   end,
-  effect = function(state)
-    local d = state.dtr
-    local was = lib.before(d)
+  effect = function(state, _, before)
+    local d, was = state.dtr, lib.before(lib.was(state, before))
     d.cut = true
     lib.recount(d, was)
   end,

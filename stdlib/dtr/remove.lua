@@ -11,12 +11,13 @@ local function victims(d, with)
 end
 
 -- false: the cluster refuses it.
-local function remove(state, with, ids, clear)
-  local d = state.dtr
+local function remove(state, before, with, ids, clear)
+  local old = lib.was(state, before)
   if #ids == 0 then return nil end
-  local was = lib.before(d)
-  local via, i = lib.through(d, was, with.existing_replica)
+  local was = lib.before(old)
+  local via, i = lib.through(old, was, with.existing_replica)
   if not via or contains(ids, via) then return false end
+  local d = state.dtr
   lib.drop(state, was, via, i, ids, clear)
   lib.recount(d, was)
 end
@@ -33,20 +34,20 @@ return action {
   settle   = "2m",
   planned  = true,
 
-  effect = function(state, with)
-    return remove(state, with, victims(state.dtr, with), true)
+  effect = function(state, with, before)
+    return remove(state, before, with, victims(lib.was(state, before), with), true)
   end,
 
   outcomes = {
-    partial = function(state, with)
-      local ids = victims(state.dtr, with)
+    partial = function(state, with, before)
+      local ids = victims(lib.was(state, before), with)
       if #ids < 2 then return false end
-      return remove(state, with, take(ids, 1), true)
+      return remove(state, before, with, take(ids, 1), true)
     end,
-    late_error = function(state, with)
-      local ids = victims(state.dtr, with)
+    late_error = function(state, with, before)
+      local ids = victims(lib.was(state, before), with)
       if #ids == 0 then return false end
-      return remove(state, with, ids, false)
+      return remove(state, before, with, ids, false)
     end,
   },
   outcome_texts = { partial = "removes the first replica only", late_error = "removes them, but leaves their containers running" },

@@ -10,9 +10,8 @@ return event {
     end
     return #r > 0 and r
   end,
-  effect = function(state, choice)
-    local d = state.dtr
-    local was = lib.before(d)
+  effect = function(state, choice, before)
+    local d, was = state.dtr, lib.before(lib.was(state, before))
     d.replicas[choice].answers = false
     lib.recount(d, was)
   end,

@@ -36,10 +36,10 @@ return event {
     end
     return r
   end,
-  effect = function(state, choice)
-    local d = state.dtr
-    local was = lib.before(d)
-    local first = lib.holder(d, was)
+  effect = function(state, choice, before)
+    local old, d = lib.was(state, before), state.dtr
+    local was = lib.before(old)
+    local first = lib.holder(old, was)
     for _, id in ipairs(choice) do
       if d.gone and d.gone[id] then d.replicas[id], d.gone[id] = d.gone[id], nil end
       d.replicas[id].answers = true

@@ -6,15 +6,15 @@ local function new_id(with)
   return type(with.replica) == "string" and with.replica or lib.future_id(with.node)
 end
 
-local function install(state, with, volumes)
-  local d, id = state.dtr, new_id(with)
-  local _, there = lib.on(d, with.node)
+local function install(state, before, with, volumes)
+  local old, id = lib.was(state, before), new_id(with)
+  local _, there = lib.on(old, with.node)
   if there and there.answers then return false end
-  local was = lib.before(d)
+  local was, d = lib.before(old), state.dtr
   local node = d.nodes and d.nodes[with.node]
   local good = volumes == "present"
-  for _, old in ipairs(keys(d.replicas)) do
-    if not d.replicas[old].answers then lib.leave_behind(state, old) end
+  for _, other in ipairs(keys(d.replicas)) do
+    if not d.replicas[other].answers then lib.leave_behind(state, other) end
   end
   d.replicas[id] = { node = with.node, answers = true, health = good and "healthy" or "unhealthy", members = good and list{ id } or list{},
                      volumes = volumes, version = with.version or d.version, side = node and node.side }
@@ -41,15 +41,15 @@ return action {
     return lib.absent(state.dtr)
   end,
 
-  effect = function(state, with)
-    if install(state, with, "present") == false then return false end
+  effect = function(state, with, before)
+    if install(state, before, with, "present") == false then return false end
     return { replica = new_id(with) }
   end,
 
   outcomes = {
     wrong_version = function() end,
-    half = function(state, with)
-      return install(state, with, "absent")
+    half = function(state, with, before)
+      return install(state, before, with, "absent")
     end,
   },
   outcome_texts = { wrong_version = "refuses a backup of another version", half = "installs a replica, but the import fails" },

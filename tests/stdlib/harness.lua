@@ -15,6 +15,7 @@ for _, name in raw_pairs{ "__index", "__newindex", "__len", "__concat", "__add",
 function E.unobserved(why) return setmetatable({ why }, opaque_mt) end
 function E.seen(t, k) local v = t[k] if getmetatable(v) == opaque_mt then return nil, rawget(v, 1) end return v end
 function E.type(v) return getmetatable(v) == opaque_mt and "unobserved" or raw_type(v) end
+function E.once(t, fn) return fn(t) end
 function E.list(t) return setmetatable(t or {}, list_mt) end
 
 local function ordered_keys(t)
