@@ -77,7 +77,7 @@ static const struct field event_fields[] = {
     COMMON,
     {"needs", F_LIST, false, "The parts of the state that it reads.", NULL, NULL},
     {"when", F_ANY, true, "function(state): whether it can happen, or a list of the ways in which it can. state.attested has the members that cannot come back.", NULL, NULL},
-    {"effect", F_ANY, true, "function(state, way): changes the copy it is given.", NULL, NULL},
+    {"effect", F_ANY, true, "function(state, way, before): changes the copy it is given. before: the state as it was, to look at.", NULL, NULL},
     {0},
 };
 
