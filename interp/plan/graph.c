@@ -117,20 +117,29 @@ static void find_cycle(struct loading *ld, const struct list *l, size_t *left) {
 
 /* ---- every list ---- */
 
-static void list_load(struct loading *ld, struct step **steps, size_t n, size_t *left) {
+/* Alternatives have an order of their own: each is begun only after the one before it has failed. */
+static void no_needs(struct loading *ld, struct step *st, const struct val *needs) {
+    st->needs = arena_array(ld->arena, struct step *, 1);
+    if (needs)
+        err_add(ld->err, needs->mark, "needs-of-alternative", "'%s' is an alternative of first_of, which are tried in their order; it can have no 'needs'", st->id);
+}
+
+static void list_load(struct loading *ld, struct step **steps, size_t n, bool alternatives, size_t *left) {
     struct list l = {.steps = steps, .n = n, .by_id = map_new(ld->arena)};
     for (size_t i = n; i--;) /* of two with the same id, which was told, the first */
         map_put(l.by_id, steps[i]->id, steps[i]);
     for (size_t i = 0; i < n; i++) {
         struct step *st = steps[i];
         const struct val *needs = val_get(ld->docs[st->index], "needs");
-        if (needs)
+        if (alternatives)
+            no_needs(ld, st, needs);
+        else if (needs)
             read_needs(ld, &l, st, needs);
         else if (i)
             need_previous(ld, st, steps[i - 1]);
-        list_load(ld, st->children, st->nchildren, left);
-        list_load(ld, st->rescue, st->nrescue, left);
-        list_load(ld, st->undo, st->nundo, left);
+        list_load(ld, st->children, st->nchildren, st->kind == STEP_FIRST_OF, left);
+        list_load(ld, st->rescue, st->nrescue, false, left);
+        list_load(ld, st->undo, st->nundo, false, left);
     }
     find_users(ld, &l);
     find_cycle(ld, &l, left);
@@ -139,5 +148,5 @@ static void list_load(struct loading *ld, struct step **steps, size_t n, size_t 
 void graph_load(struct loading *ld) {
     ld->seen = arena_array(ld->arena, uint32_t, ld->rb->nall + 1);
     ld->stack = arena_array(ld->arena, const struct step *, ld->rb->nall + 1);
-    list_load(ld, ld->rb->root->children, ld->rb->root->nchildren, arena_array(ld->arena, size_t, ld->rb->nall + 1));
+    list_load(ld, ld->rb->root->children, ld->rb->root->nchildren, false, arena_array(ld->arena, size_t, ld->rb->nall + 1));
 }

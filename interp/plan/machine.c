@@ -28,9 +28,13 @@ bool machine_next(struct machine *m) {
     return false;
 }
 
-/* A failure that the step lets pass leaves nobody stranded. */
-enum x_end machine_end(const struct step *st, enum x_end end) {
-    return end == X_FAILED && st->continue_on_failure ? X_OK : end;
+/* A failure leaves nobody stranded if the step lets it pass, or if something else is tried then. */
+enum x_end machine_end(const struct xitem *it, enum x_end end) {
+    const struct step *st = item_step(it);
+    const struct xlist *l = it->of->list;
+    const bool more = it->attempt + 1 < st->retry.attempts || (st->nrescue && !it->rescuing) || (st->try_each && it->index + 1 < it->of->nitems) ||
+                      (l->first_of && l->alt + 1 < l->n);
+    return end == X_FAILED && (st->continue_on_failure || more) ? X_OK : end;
 }
 
 void machine_note(struct machine *m, const char *step, const char *how, const char *outcome, enum x_end end) {

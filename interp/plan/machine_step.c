@@ -31,7 +31,7 @@ static void item_verify(struct machine *m, struct xitem *it) {
         if (r == CALL_UNKNOWN)
             yes = m->calm || machine_choose(m, 2) == 0;
         if (!yes) {
-            machine_note(m, it->path, "ends, and its 'verify' does not hold", "failed", machine_end(item_step(it), X_FAILED));
+            machine_note(m, it->path, "ends, and its 'verify' does not hold", "failed", machine_end(it, X_FAILED));
             item_end(m, it, X_FAILED);
             return;
         }
@@ -68,7 +68,7 @@ void item_inside_over(struct machine *m, struct xitem *it) {
             end = X_FAILED;
         for (size_t i = 0; i < n && end == X_OK; i++)
             if (!post[i].held) {
-                machine_note(m, it->path, "ends, and a postcondition of its runbook does not hold", "failed", machine_end(item_step(it), X_FAILED));
+                machine_note(m, it->path, "ends, and a postcondition of its runbook does not hold", "failed", machine_end(it, X_FAILED));
                 end = X_FAILED;
             }
     }
@@ -143,7 +143,7 @@ static void begin_runbook(struct machine *m, struct xitem *it) {
         map_put(m->left_out, it->path, m);
         const bool ok = m->calm || machine_choose(m, 2) == 0;
         if (!ok)
-            machine_note(m, it->path, "fails", "failed", machine_end(item_step(it), X_FAILED));
+            machine_note(m, it->path, "fails", "failed", machine_end(it, X_FAILED));
         item_end(m, it, ok ? X_OK : X_FAILED);
         break;
     }
@@ -152,7 +152,7 @@ static void begin_runbook(struct machine *m, struct xitem *it) {
         item_end(m, it, X_REFUSED);
         break;
     case BOUND_FAILED:
-        machine_note(m, it->path, "fails: its inputs cannot be worked out", "failed", machine_end(item_step(it), X_FAILED));
+        machine_note(m, it->path, "fails: its inputs cannot be worked out", "failed", machine_end(it, X_FAILED));
         item_end(m, it, X_FAILED);
         break;
     }
@@ -181,7 +181,7 @@ static void begin_act(struct machine *m, struct xitem *it) {
         const struct tmpl *t = st->kind == STEP_COMMAND ? st->argv : st->with;
         const struct val *with = NULL;
         if (t && machine_value(m, t, true, it, NULL, &with) != CALL_OK) {
-            machine_note(m, it->path, "fails: what it needs cannot be worked out", "failed", machine_end(item_step(it), X_FAILED));
+            machine_note(m, it->path, "fails: what it needs cannot be worked out", "failed", machine_end(it, X_FAILED));
             item_end(m, it, X_FAILED);
             return;
         }
@@ -200,7 +200,7 @@ void item_begin(struct machine *m, struct xitem *it) {
         if (r == CALL_UNKNOWN)
             already = machine_choose(m, 2) == 1;
         if (r == CALL_UNOBSERVED) {
-            machine_note(m, it->path, "fails: its 'unless' reads what could not be observed", "failed", machine_end(item_step(it), X_FAILED));
+            machine_note(m, it->path, "fails: its 'unless' reads what could not be observed", "failed", machine_end(it, X_FAILED));
             item_end(m, it, X_FAILED);
             return;
         }
@@ -245,7 +245,7 @@ static void finish_wait(struct machine *m, struct xitem *it) {
         machine_note(m, it->path, NULL, NULL, X_OK);
         item_verify(m, it);
     } else {
-        machine_note(m, it->path, "waits in vain", "timeout", machine_end(st, X_FAILED));
+        machine_note(m, it->path, "waits in vain", "timeout", machine_end(it, X_FAILED));
         item_end(m, it, X_FAILED);
     }
 }
@@ -261,7 +261,7 @@ void item_finish(struct machine *m, struct xitem *it) {
     const struct act_end *e = &ends->ends[machine_choose(m, (unsigned)ends->n)];
     m->at = e->to;
     it->outputs = e->outputs;
-    machine_note(m, it->path, e->how, strcmp(e->outcome, "ok") ? e->outcome : NULL, machine_end(item_step(it), e->end));
+    machine_note(m, it->path, e->how, strcmp(e->outcome, "ok") ? e->outcome : NULL, machine_end(it, e->end));
     if (e->end == X_OK)
         item_verify(m, it);
     else

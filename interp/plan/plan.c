@@ -10,7 +10,7 @@ const char *known_name(enum known k) {
 }
 
 const char *will_name(enum will w) {
-    static const char *const names[] = {"run", "skip", "already", "maybe", "not-reached", "wait", "times-out", "each"};
+    static const char *const names[] = {"run", "skip", "already", "maybe", "not-reached", "wait", "times-out", "each", "else"};
     return names[w];
 }
 

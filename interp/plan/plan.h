@@ -27,6 +27,7 @@ enum will {
     WILL_WAIT,    /* a wait_for that is predicted to hold, or assumed to */
     WILL_TIME_OUT, /* a wait_for that nothing in the plan makes true */
     WILL_EACH,    /* a for_each: the number of its items */
+    WILL_ELSE,    /* only if what is predicted to end well fails: a later alternative, a rescue */
 };
 const char *will_name(enum will w);
 

@@ -11,6 +11,25 @@ static bool is_one(const char *word, const char *const *names, size_t n) {
 
 /* ---- which step is meant, and whether it has ended by then ---- */
 
+static bool is_among(const struct step *st, struct step *const *list, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (list[i] == st)
+            return true;
+    return false;
+}
+
+/* Whether other has ended, or failed, when st is begun, though it needs it nowhere: an alternative is begun after those before it, a rescue step after the
+ * step that it rescues. */
+static bool comes_after(const struct step *st, const struct step *other) {
+    for (const struct step *s = st; s->parent; s = s->parent) {
+        if (s->parent == other && is_among(s, other->rescue, other->nrescue))
+            return true;
+        if (s->parent == other->parent && s->parent->kind == STEP_FIRST_OF && other->index < s->index && !is_among(s, s->parent->rescue, s->parent->nrescue))
+            return true;
+    }
+    return false;
+}
+
 /* Whether st waits for other, by its own needs or by those of a group around it. Chains can be long: no recursion. */
 static bool waits_for(struct loading *ld, const struct step *st, const struct step *other) {
     const struct step **stack = ld->stack;
@@ -120,7 +139,7 @@ void refs_check_steps(const struct place *p, const struct expr_ref *r) {
     const bool self = st == p->st, inside = p->self && st->parent == p->st;
     if (self && !p->self) {
         err_add(ld->err, r->marks[1], "not-before", "the step '%s' cannot read itself here: only in 'verify' and 'outputs'", st->id);
-    } else if (!self && !inside && !waits_for(ld, p->st, st)) {
+    } else if (!self && !inside && !waits_for(ld, p->st, st) && !comes_after(p->st, st)) {
         struct diag *d = err_add(ld->err, r->marks[1], "not-before", "'%s' does not wait for '%s', so it cannot read it", p->st->id, st->id);
         diag_hint(ld->err, d, "name it in 'needs'");
     } else if (r->n > 2 && !is_one(r->names[2], fields, sizeof fields / sizeof *fields)) {

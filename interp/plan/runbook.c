@@ -343,7 +343,7 @@ const struct part *runbook_part(const struct runbook *rb, const char *name) {
 const char *runbook_not_yet(const struct runbook *rb, const struct step **ret) {
     for (size_t i = 0; i < rb->nall; i++) {
         const struct step *st = rb->all[i];
-        const char *form = st->kind == STEP_FIRST_OF ? "first_of" : st->try_each ? "try_each" : st->nrescue ? "rescue" : st->nundo ? "undo" : st->on ? "on" : NULL;
+        const char *form = st->nundo ? "undo" : st->on ? "on" : NULL;
         if (form) {
             *ret = st;
             return form;

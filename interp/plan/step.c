@@ -181,7 +181,7 @@ static void check_keys(struct loading *ld, const struct val *v, const struct ste
 /* ---- forms that are read and not yet carried out ---- */
 
 static void not_yet(struct loading *ld, const struct val *v) {
-    static const char *const keys[] = {"first_of", "try_each", "rescue", "undo", "on"};
+    static const char *const keys[] = {"undo", "on"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const struct val_pair *p = val_pair(v, keys[i]);
         if (p)

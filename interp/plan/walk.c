@@ -71,6 +71,12 @@ const struct val *result_unknown(struct walk *w, const char *path) {
 
 static struct result walk_step(struct walk *w, struct frame *f, const struct step *st, struct err *err);
 
+static struct result *arena_result(struct walk *w, const struct val *v, enum known known) {
+    struct result *r = arena_new_of(w->arena, struct result);
+    *r = (struct result){.val = v, .known = known};
+    return r;
+}
+
 /* The steps of one list in an order that honours `needs` and otherwise keeps the list's own. Chains can be long: no recursion. */
 static const struct step **order_of(struct arena *a, struct step *const *steps, size_t n) {
     const struct step **order = arena_array(a, const struct step *, n + 1);
@@ -151,6 +157,53 @@ static struct result skipped(struct walk *w, struct frame *f, const struct step 
     return (struct result){.val = result_val(w, "skipped", NULL, NULL), .known = known, .failed = will == WILL_NOT};
 }
 
+/* The lines of what is begun only if something fails; what it would change is left to exploration. */
+static void walk_else(struct walk *w, struct frame *f, const struct step *st, const char *path, const char *why) {
+    struct scope sc = frame_scope(w, f);
+    struct plan_line *l = line_add(w, f, st, path, WILL_ELSE, KNOWN_ASSUMED);
+    l->title = step_title(w->arena, w->ld, st, &sc, NULL);
+    l->why = why;
+}
+
+void walk_alternatives(struct walk *w, struct frame *f, struct step *const *steps, size_t n, bool *ret_failed, struct err *err) {
+    const size_t errors = err->nerrors;
+    const char *taken = NULL;
+    *ret_failed = true;
+    for (size_t i = 0; i < n && err->nerrors == errors; i++) {
+        if (taken) {
+            walk_else(w, f, steps[i], path_step(w->arena, f->path, steps[i]), arena_printf(w->arena, "only if '%s' fails", taken));
+            map_put(f->results, steps[i]->id, arena_result(w, result_unknown(w, path_step(w->arena, f->path, steps[i])), KNOWN_ASSUMED));
+            continue;
+        }
+        struct result *r = arena_new_of(w->arena, struct result);
+        *r = walk_step(w, f, steps[i], err);
+        map_put(f->results, steps[i]->id, r);
+        if (!r->val)
+            continue;
+        const bool failed = val_get_bool(r->val, "failed", false), skipped = val_get_bool(r->val, "skipped", false);
+        if (!failed && !skipped) { /* predicted to end well, or not known */
+            taken = steps[i]->id;
+            *ret_failed = false;
+        }
+    }
+}
+
+bool walk_rescue(struct walk *w, struct frame *f, const struct step *st, const char *path, const struct result *r, struct err *err) {
+    struct frame in = *f;
+    in.parent = f;
+    in.results = map_new(w->arena);
+    in.path = path;
+    in.depth++;
+    map_put(f->results, st->id, (void *)(uintptr_t)r);
+    if (r->val && val_get_bool(r->val, "failed", false)) {
+        bool failed;
+        return walk_list(w, &in, st->rescue, st->nrescue, &failed, err) && !failed;
+    }
+    for (size_t i = 0; i < st->nrescue; i++)
+        walk_else(w, &in, st->rescue[i], path_step(w->arena, path, st->rescue[i]), arena_printf(w->arena, "only if '%s' fails", path));
+    return false;
+}
+
 static struct result walk_items(struct walk *w, struct frame *f, const struct step *st, const char *path, enum known known,
                                 const struct val *list, struct err *err) {
     struct plan_line *l = line_add(w, f, st, path, WILL_EACH, known);
@@ -158,8 +211,10 @@ static struct result walk_items(struct walk *w, struct frame *f, const struct st
     l->title = st->id;
     struct val *items = val_list_new(w->arena);
     bool failed = false;
+    const struct val *winner = NULL;
+    const char *winner_path = NULL;
     size_t errors = err->nerrors;
-    for (size_t i = 0; i < val_len(list) && err->nerrors == errors && !failed; i++) {
+    for (size_t i = 0; i < val_len(list) && err->nerrors == errors && (!failed || st->try_each); i++) {
         struct frame in = *f;
         in.parent = f;
         in.results = map_new(w->arena);
@@ -168,11 +223,21 @@ static struct result walk_items(struct walk *w, struct frame *f, const struct st
         in.item_known = known;
         in.depth++;
         struct item it = {.f = &in, .st = st, .path = path_item(w->arena, path, in.item, in.index), .known = known};
+        if (winner) {
+            walk_else(w, &in, st, it.path, arena_printf(w->arena, "only if '%s' fails", winner_path));
+            continue;
+        }
         struct result r = walk_item(w, &it, err);
-        failed |= r.failed;
+        failed = st->try_each ? r.failed : failed || r.failed;
         if (r.val)
             val_list_add(w->arena, items, r.val);
+        if (st->try_each && r.val && !val_get_bool(r.val, "failed", false)) {
+            winner = val_map_with(w->arena, r.val, "item", in.item);
+            winner_path = it.path;
+        }
     }
+    if (winner)
+        return (struct result){.val = winner, .known = known_worst(known, KNOWN_ASSUMED)};
     struct val *v = val_map_new(w->arena);
     const struct val *base = result_val(w, failed ? "failed" : "ok", NULL, NULL);
     for (size_t i = 0; i < val_len(base); i++)

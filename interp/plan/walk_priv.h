@@ -65,6 +65,11 @@ const struct val *result_unknown(struct walk *w, const char *path);
 /* Walks a list. *ret_failed: a step that is not allowed to fail is predicted to. */
 bool walk_list(struct walk *w, struct frame *f, struct step *const *steps, size_t n, bool *ret_failed, struct err *err);
 
+/* The same for the alternatives of a first_of: the first that is not predicted to fail is taken. */
+void walk_alternatives(struct walk *w, struct frame *f, struct step *const *steps, size_t n, bool *ret_failed, struct err *err);
+/* The rescue of a step at path that ended as r. Returns whether it is predicted to be rescued; if r did not fail, what is there only gets its lines. */
+bool walk_rescue(struct walk *w, struct frame *f, const struct step *st, const char *path, const struct result *r, struct err *err);
+
 /* ---- walk_step.c ---- */
 
 /* One item of a step whose time has come: fills its line, folds its effect, and says how it is predicted to end. */

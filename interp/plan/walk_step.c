@@ -126,7 +126,12 @@ static struct result walk_group(struct walk *w, const struct item *it, struct er
     in.path = it->path;
     in.depth++;
     bool failed;
-    if (!walk_list(w, &in, it->st->children, it->st->nchildren, &failed, err))
+    const size_t errors = err->nerrors;
+    if (it->st->kind == STEP_FIRST_OF)
+        walk_alternatives(w, &in, it->st->children, it->st->nchildren, &failed, err);
+    else
+        (void)walk_list(w, &in, it->st->children, it->st->nchildren, &failed, err);
+    if (err->nerrors > errors)
         return (struct result){.failed = true};
     const struct val *outputs = own_outputs(w, &in, it->st, val_map_new(w->arena), err);
     return ended(w, it, failed ? "failed" : "ok", outputs, NULL, it->known);
@@ -236,7 +241,7 @@ static struct result walk_act(struct walk *w, const struct item *it, const struc
     return ended(w, it, "ok", outputs, with, known);
 }
 
-struct result walk_item(struct walk *w, const struct item *it, struct err *err) {
+static struct result walk_once(struct walk *w, const struct item *it, struct err *err) {
     const struct step *st = it->st;
     struct scope sc = frame_scope(w, it->f);
     struct call_signal sig = {0};
@@ -266,4 +271,14 @@ struct result walk_item(struct walk *w, const struct item *it, struct err *err) 
     if (st->def)
         with = step_with(w->arena, st, with);
     return st->kind == STEP_RUNBOOK ? walk_sub(w, it, with, err) : walk_act(w, it, with, err);
+}
+
+struct result walk_item(struct walk *w, const struct item *it, struct err *err) {
+    const struct result r = walk_once(w, it, err);
+    if (!it->st->nrescue || !r.val || val_get_bool(r.val, "skipped", false))
+        return r;
+    if (!walk_rescue(w, it->f, it->st, it->path, &r, err))
+        return r;
+    const struct val *outputs = val_get(r.val, "outputs"), *with = val_get(r.val, "with");
+    return (struct result){.val = result_val(w, "ok", outputs, with), .known = known_worst(r.known, KNOWN_ASSUMED)};
 }

@@ -52,8 +52,9 @@ static void fan_open(struct exec *x, struct fan *f) {
 }
 
 static void fan_fill(struct exec *x, struct fan *f) {
-    const size_t parallel = f->each ? (size_t)f->step->parallel : 1;
-    while (f->status == FAN_OPEN && f->begun < f->nitems && f->begun - f->over < parallel && f->failed <= (size_t)f->step->max_failures &&
+    const bool tries = f->step->try_each;
+    const size_t parallel = f->each && !tries ? (size_t)f->step->parallel : 1;
+    while (f->status == FAN_OPEN && f->begun < f->nitems && f->begun - f->over < parallel && (tries || f->failed <= (size_t)f->step->max_failures) &&
            !x->run->stopping) {
         struct item *it = &f->items[f->begun++];
         begin(live_of(x, it));
@@ -80,7 +81,7 @@ static void item_advance(struct exec *x, struct item *it) {
             after_act(l);
         break;
     case ITEM_INSIDE:
-        if (it->fans_over == it->nfans && !l->probes && !l->next)
+        if (it->inside_over && !l->probes && !l->next)
             group_over(l);
         break;
     case ITEM_RETRYING: {

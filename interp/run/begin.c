@@ -124,6 +124,7 @@ void begin(struct live *l) {
     }
     switch (st->kind) {
     case STEP_GROUP:
+    case STEP_FIRST_OF:
     case STEP_WAIT: {
         struct scope sc = scope_from(x, it, false);
         struct val *d = fields(x);
@@ -140,9 +141,6 @@ void begin(struct live *l) {
     case STEP_PROBE:
     case STEP_COMMAND:
         begin_act(l);
-        break;
-    case STEP_FIRST_OF:
-        end_item(l, OUT_FAILED, NULL, "nothing carries out 'first_of' yet", NULL);
         break;
     }
 }

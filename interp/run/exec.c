@@ -118,7 +118,7 @@ void end_item(struct live *l, enum outcome outcome, const struct val *outputs, c
         val_map_set(x->scratch, d, "outputs", outputs);
     field_str(x, d, "message", message);
     field_str(x, d, "cause", cause);
-    if (outcome == OUT_FAILED && it->attempt && it->attempt < retry->attempts && !x->run->stopping) {
+    if (outcome == OUT_FAILED && it->attempt && it->attempt < retry->attempts && !it->rescuing && !x->run->stopping) {
         double delay = (double)retry->delay_ms;
         for (int i = 1; i < it->attempt; i++)
             delay *= retry->backoff;
@@ -126,6 +126,8 @@ void end_item(struct live *l, enum outcome outcome, const struct val *outputs, c
             delay = (double)retry->max_delay_ms;
         val_map_set(x->scratch, d, "retry", val_bool(x->scratch, true));
         val_map_set(x->scratch, d, "delay", val_int(x->scratch, (int64_t)delay));
+    } else if ((outcome == OUT_FAILED || (outcome == OUT_REFUSED && run_harmless(cause))) && it->fan->step->nrescue && !it->rescuing && !x->run->stopping) {
+        val_map_set(x->scratch, d, "rescue", val_bool(x->scratch, true));
     }
     slot_free(l);
     l->outcome = OUT_NONE;

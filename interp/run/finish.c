@@ -59,11 +59,10 @@ static struct verdict of_steps(struct exec *x) {
     if (!r->root.inside_failed)
         return (struct verdict){OUT_OK, 0, "done"};
     const char *failed = told(x, first_that(x, OUT_FAILED, OUT_REFUSED));
-    for (size_t i = 0; r->cause && i < sizeof causes / sizeof *causes; i++)
-        if (!strcmp(causes[i].cause, r->cause)) {
-            const char *refused = told(x, first_that(x, OUT_REFUSED, OUT_REFUSED));
-            return (struct verdict){OUT_REFUSED, causes[i].status, refused ? refused : failed};
-        }
+    const struct item *refused = run_refused(&r->root);
+    for (size_t i = 0; refused && refused->cause && i < sizeof causes / sizeof *causes; i++)
+        if (!strcmp(causes[i].cause, refused->cause))
+            return (struct verdict){OUT_REFUSED, causes[i].status, told(x, refused)};
     return (struct verdict){OUT_FAILED, 1, failed ? failed : blocked(x)};
 }
 

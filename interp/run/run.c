@@ -33,6 +33,23 @@ static void touch(struct run *r, struct fan *f, struct item *it) {
 
 /* ---- structure ---- */
 
+/* Whether what is inside are the alternatives of a first_of. */
+static bool is_alternatives(const struct item *it) {
+    return it->fan && it->fan->step->kind == STEP_FIRST_OF && !it->rescuing;
+}
+
+/* The next alternative's turn; none is left: the step is over. */
+static void alternative_next(struct run *r, struct item *owner) {
+    if (owner->fans_over == owner->nfans) {
+        owner->inside_over = true;
+        touch(r, NULL, owner);
+        return;
+    }
+    struct fan *f = &owner->fans[owner->fans_over];
+    f->waits = 0;
+    touch(r, f, NULL);
+}
+
 static void fans_make(struct run *r, struct item *owner, struct step *const *steps, size_t n) {
     owner->fans = arena_array(r->arena, struct fan, n + 1);
     owner->nfans = n;
@@ -41,11 +58,16 @@ static void fans_make(struct run *r, struct item *owner, struct step *const *ste
         *f = (struct fan){.path = path_step(r->arena, owner->path, steps[i]), .step = steps[i], .owner = owner,
                           .waits = steps[i]->nneeds, .each = steps[i]->for_each != NULL};
         map_put(r->fans, f->path, f);
-        if (!f->waits)
+        if (is_alternatives(owner))
+            f->waits = 1; /* its turn, see alternative_next */
+        else if (!f->waits)
             touch(r, f, NULL);
     }
+    owner->inside_over = !n;
     if (!n)
         touch(r, NULL, owner);
+    else if (is_alternatives(owner))
+        alternative_next(r, owner);
 }
 
 /* The fan of a sibling step. Fans stand in the order of their steps, whose indices rise. */
@@ -81,9 +103,56 @@ static void items_make(struct run *r, struct fan *f, const struct val *items) {
 
 /* ---- how ends travel upwards ---- */
 
+bool run_harmless(const char *cause) {
+    return cause && (!strcmp(cause, "precondition") || !strcmp(cause, "rule"));
+}
+
+/* The first item that ended so; NULL if none did. */
+static const struct item *item_that(const struct fan *f, enum outcome outcome) {
+    for (size_t i = 0; i < f->nitems; i++)
+        if (f->items[i].status == ITEM_OVER && f->items[i].outcome == outcome)
+            return &f->items[i];
+    return NULL;
+}
+
+const struct item *run_refused(const struct item *it) {
+    for (size_t i = 0; i < it->nfans; i++) {
+        const struct item *bad = it->fans[i].outcome == OUT_REFUSED ? item_that(&it->fans[i], OUT_REFUSED) : NULL;
+        if (bad) {
+            const struct item *below = bad->rescuing ? NULL : run_refused(bad);
+            return below ? below : bad;
+        }
+    }
+    return NULL;
+}
+
+/* Whether a refused item was refused in a way that lets others be tried. */
+static bool refused_harmlessly(const struct item *it) {
+    const struct item *below = run_refused(it);
+    return run_harmless((below ? below : it)->cause);
+}
+
+/* One that is settled as failed, or was skipped, leaves the turn to the next; one that ended well or of which nobody knows is the last. */
+static void alternative_over(struct run *r, struct fan *f) {
+    struct item *owner = f->owner;
+    const struct item *refused = f->outcome == OUT_REFUSED ? item_that(f, OUT_REFUSED) : NULL;
+    owner->fans_over++;
+    owner->inside_failed = f->outcome != OUT_OK;
+    if (f->outcome == OUT_FAILED || f->outcome == OUT_SKIPPED || (refused && refused_harmlessly(refused))) {
+        alternative_next(r, owner);
+        return;
+    }
+    owner->inside_over = true;
+    touch(r, NULL, owner);
+}
+
 static void fan_over(struct run *r, struct fan *f) {
     f->status = FAN_OVER;
     struct item *owner = f->owner;
+    if (is_alternatives(owner)) {
+        alternative_over(r, f);
+        return;
+    }
     bool bad = f->blocked || f->outcome == OUT_FAILED || f->outcome == OUT_UNKNOWN || f->outcome == OUT_REFUSED;
     if (f->step->continue_on_failure && f->outcome == OUT_FAILED)
         bad = false;
@@ -99,8 +168,20 @@ static void fan_over(struct run *r, struct fan *f) {
             touch(r, u, NULL);
     }
     owner->inside_failed |= bad;
-    if (++owner->fans_over == owner->nfans)
+    if (++owner->fans_over == owner->nfans) {
+        owner->inside_over = true;
         touch(r, NULL, owner);
+    }
+}
+
+/* Of try_each: whether the fan ends with this item, and how. */
+static bool try_over(struct fan *f, const struct item *it, enum outcome outcome) {
+    f->outcome = outcome == OUT_SKIPPED ? OUT_OK : outcome;
+    if (f->outcome == OUT_OK)
+        f->winner = it;
+    if (outcome == OUT_REFUSED && refused_harmlessly(it))
+        f->outcome = OUT_FAILED;
+    return f->outcome != OUT_FAILED || f->over == f->nitems;
 }
 
 static bool item_busy(const struct item *it) {
@@ -116,6 +197,13 @@ static void item_over(struct run *r, struct item *it, enum outcome outcome) {
         r->unknown++;
     if (outcome == OUT_FAILED || outcome == OUT_UNKNOWN || outcome == OUT_REFUSED)
         f->failed++;
+    if (f->step->try_each) {
+        if (try_over(f, it, outcome))
+            fan_over(r, f);
+        else
+            touch(r, f, NULL);
+        return;
+    }
     size_t busy = 0;
     for (size_t i = 0; i < f->nitems && f->failed > 0; i++)
         busy += item_busy(&f->items[i]);
@@ -237,7 +325,7 @@ static bool on_started(struct run *r, const struct event *e, struct err *err) {
     it->with = val_get(e->data, "with");
     it->before = val_get(e->data, "before");
     it->message = NULL;
-    if (st->kind == STEP_GROUP || st->kind == STEP_RUNBOOK) {
+    if (st->kind == STEP_GROUP || st->kind == STEP_RUNBOOK || st->kind == STEP_FIRST_OF) {
         const struct step *list = st->kind == STEP_RUNBOOK ? st->sub->root : st;
         it->status = ITEM_INSIDE;
         fans_make(r, it, list->children, list->nchildren);
@@ -270,12 +358,23 @@ static bool on_ended(struct run *r, const struct event *e, struct err *err) {
     if (val_get(e->data, "outputs"))
         it->outputs = val_get(e->data, "outputs");
     it->ended_at = e->at;
-    const char *cause = val_get_str(e->data, "cause", NULL);
-    if (!r->cause || (cause && !strcmp(cause, "prediction"))) /* that one stops the run */
-        r->cause = cause;
+    it->cause = val_get_str(e->data, "cause", NULL);
+    if (it->cause && !strcmp(it->cause, "prediction"))
+        r->cause = it->cause;
     if (val_get_bool(e->data, "retry", false)) {
         it->status = ITEM_RETRYING;
         touch(r, NULL, it);
+        return true;
+    }
+    if (val_get_bool(e->data, "rescue", false)) {
+        EXPECT(it->fan->step->nrescue && !it->rescuing, "the step has no rescue steps");
+        it->status = ITEM_INSIDE;
+        it->outcome = outcome;
+        it->rescuing = true;
+        it->inside_failed = false;
+        it->rb = NULL; /* its rescue steps are those of the runbook that it stands in */
+        it->fans_over = 0;
+        fans_make(r, it, it->fan->step->rescue, it->fan->step->nrescue);
         return true;
     }
     item_over(r, it, outcome);
@@ -333,6 +432,17 @@ const struct fan *run_lookup(const struct item *from, const char *id) {
     return NULL;
 }
 
+/* The item around one that is being rescued and whose step has that id. */
+static const struct item *rescued_around(const struct item *from, const char *id) {
+    for (const struct item *it = from; it && it->fan; it = it->fan->owner) {
+        if (it->rescuing && !strcmp(it->fan->step->id, id))
+            return it;
+        if (it->rb && it != from)
+            return NULL;
+    }
+    return NULL;
+}
+
 static const struct val *item_val(struct arena *a, const struct item *it, enum outcome outcome) {
     struct val *v = val_map_new(a);
     val_map_set(a, v, "ok", val_bool(a, outcome == OUT_OK));
@@ -349,10 +459,15 @@ const struct val *run_step_val(struct arena *a, const struct item *from, const c
     if (from->fan && !strcmp(from->fan->step->id, id))
         return item_val(a, from, from->outcome); /* `verify` and `outputs` read the step itself */
     const struct fan *f = run_lookup(from, id);
+    const struct item *rescued = rescued_around(from, id);
+    if (rescued && (!f || f->status != FAN_OVER))
+        return item_val(a, rescued, OUT_FAILED);
     if (!f)
         return NULL;
     if (f->status != FAN_OVER)
         return val_unknown(a, f->path);
+    if (f->winner)
+        return item_val(a, f->winner, f->winner->outcome);
     struct val *v = (struct val *)(uintptr_t)item_val(a, f->each || !f->nitems ? NULL : &f->items[0], f->outcome);
     if (f->each) {
         struct val *items = val_list_new(a);

@@ -9,7 +9,8 @@
  *   fan:  WAITING -(EV_OPENED)-> OPEN -(last item ended)-> OVER        WAITING -(EV_SKIPPED)-> OVER
  *   item: NEW -(EV_ASKED)-> ASKED -(EV_ANSWERED yes)-> NEW
  *         NEW -(EV_STARTED)-> ACTING -(EV_ACTED)-> ACTED -(EV_ENDED)-> OVER, or, with attempts left, RETRYING -(EV_STARTED)-> ACTING
- *         a group or runbook: NEW -(EV_STARTED)-> INSIDE -(EV_ENDED)-> OVER; a runbook is bound before: NEW -(EV_BOUND)-> NEW
+ *         a group, first_of or runbook: NEW -(EV_STARTED)-> INSIDE -(EV_ENDED)-> OVER; a runbook is bound before: NEW -(EV_BOUND)-> NEW
+ *         any that failed and has `rescue`: -(EV_ENDED rescue)-> INSIDE, with the fans of its rescue steps, -(EV_ENDED)-> OVER
  *         NEW -(EV_ENDED skipped|refused|failed)-> OVER */
 #ifndef RUN_RUN_H
 #define RUN_RUN_H
@@ -36,7 +37,8 @@ struct fan {
     struct item *items;
     size_t nitems, over, failed;
     size_t begun;            /* items that the engine has taken up; they are taken up in order */
-    bool each;               /* has for_each: `items` is what it yielded */
+    bool each;               /* has for_each or try_each: `items` is what it yielded */
+    const struct item *winner; /* of try_each: the one that ended well */
 };
 
 struct item {
@@ -51,12 +53,15 @@ struct item {
     const char *question;    /* while ASKED */
     const struct val *with, *before, *outputs;
     const char *message;
+    const char *cause;       /* of a refusal: "approval", "precondition", "rule", "moved"; or NULL */
     int64_t started_at, ended_at;
     /* groups and runbooks */
     struct fan *fans;
     size_t nfans, fans_over;
     bool inside_failed;      /* a fan below ended badly and may not */
-    const struct runbook *rb; /* of the root item and of runbook steps: a scope of its own */
+    bool inside_over;        /* nothing below is begun any more */
+    bool rescuing;           /* the fans are those of its `rescue` */
+    const struct runbook *rb; /* of the root item and of runbook steps that are not being rescued: a scope of its own */
     const struct val *inputs;
 };
 
@@ -75,7 +80,7 @@ struct run {
     const char *message;
     size_t acting;            /* items in ITEM_ACTING */
     size_t unknown;           /* items that ended unknown */
-    const char *cause;        /* of the first refusal: "rule", "approval", "precondition", "moved"; "prediction" comes before them; or NULL */
+    const char *cause;        /* "prediction" if that is what stops the run */
     const struct val *attested; /* members attested so far: a list of names */
     size_t events;
     /* fans and items that an event has touched since the engine last looked; in order */
@@ -92,6 +97,10 @@ struct run *run_new(struct arena *a, const char *id, const struct runbook *rb);
 bool run_apply(struct run *r, const struct event *e, struct err *err);
 struct item *run_item(const struct run *r, const char *path);
 struct fan *run_fan(const struct run *r, const char *path);
+/* The step instance whose refusal makes an item (or the root) refused, as far down as it goes; NULL if none does. */
+const struct item *run_refused(const struct item *it);
+/* A refusal that leaves the world as it was, so that an alternative may be tried. */
+bool run_harmless(const char *cause);
 /* The fan of a step id as seen from an item: its own list, then outwards to the root of the runbook. */
 const struct fan *run_lookup(const struct item *from, const char *id);
 /* What expressions read as steps.<id>, or NULL. */

@@ -183,9 +183,41 @@ void after_act(struct live *l) {
     settle_begin(l);
 }
 
+/* What came of the steps of a rescue. What was rescued is ok, and says what it was rescued from. */
+static void rescue_over(struct live *l) {
+    const struct item *it = l->item;
+    const char *why = it->message ? it->message : "it failed";
+    enum outcome outcome = it->inside_failed ? OUT_FAILED : OUT_OK;
+    for (size_t i = 0; i < it->nfans; i++)
+        if (it->fans[i].outcome == OUT_UNKNOWN)
+            outcome = OUT_UNKNOWN;
+    end_item(l, outcome, it->outputs,
+             outcome == OUT_OK ? arena_printf(l->x->scratch, "rescued: %s", why) : arena_printf(l->x->scratch, "%s; its rescue did not end well", why), NULL);
+}
+
+/* No alternative has ended well. */
+static void alternatives_failed(struct live *l) {
+    const struct item *it = l->item;
+    const struct fan *last = &it->fans[it->fans_over - 1];
+    const struct item *refused = last->outcome == OUT_REFUSED ? run_refused(it) : NULL;
+    const char *cause = refused && !run_harmless(refused->cause) ? refused->cause : NULL;
+    const bool settled = last->outcome != OUT_UNKNOWN && !cause;
+    end_item(l, settled ? OUT_FAILED : last->outcome, NULL,
+             settled ? "none of its alternatives has ended well"
+                     : arena_printf(l->x->scratch, cause ? "'%s' was refused" : "how '%s' ended is not known, so no other alternative is tried", last->path), cause);
+}
+
 void group_over(struct live *l) {
     struct exec *x = l->x;
     struct item *it = l->item;
+    if (it->rescuing) {
+        rescue_over(l);
+        return;
+    }
+    if (it->fan->step->kind == STEP_FIRST_OF && it->inside_failed) {
+        alternatives_failed(l);
+        return;
+    }
     l->outcome = OUT_OK;
     l->message = NULL;
     l->outputs = NULL;
@@ -215,8 +247,9 @@ void group_over(struct live *l) {
                 }
         }
     }
+    const struct item *refused = l->outcome == OUT_REFUSED ? run_refused(it) : NULL;
     if (l->outcome != OUT_OK)
-        end_item(l, l->outcome, NULL, l->message, NULL);
+        end_item(l, l->outcome, NULL, l->message, refused ? refused->cause : NULL);
     else
         settle_begin(l);
 }

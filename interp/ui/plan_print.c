@@ -16,7 +16,7 @@ static const struct {
     enum look look;
 } wills[] = {[WILL_RUN] = {"run", LOOK_BOLD},      [WILL_SKIP] = {"skip", LOOK_DIM},       [WILL_ALREADY] = {"already", LOOK_DIM},
              [WILL_MAYBE] = {"perhaps", LOOK_WARN}, [WILL_NOT] = {"not", LOOK_BAD},        [WILL_WAIT] = {"wait", LOOK_PLAIN},
-             [WILL_TIME_OUT] = {"wait", LOOK_WARN}, [WILL_EACH] = {"each", LOOK_PLAIN}};
+             [WILL_TIME_OUT] = {"wait", LOOK_WARN}, [WILL_EACH] = {"each", LOOK_PLAIN}, [WILL_ELSE] = {"else", LOOK_DIM}};
 
 static void heading(struct buf *out, struct style s, const char *text) {
     buf_addc(out, '\n');
