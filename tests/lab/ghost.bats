@@ -21,9 +21,9 @@ head='requires: [swarm.quorum]\nstate: { swarm: { probe: swarm.cluster } }\nstep
 
 runbooks() {
 	mkdir -p "$BATS_FILE_TMPDIR/home"
-	cd "$BATS_FILE_TMPDIR/home"
+	cd "$BATS_FILE_TMPDIR/home" || return
 	{
-		printf "runbook: ordinary\nversion: 1.0.0\ntitle: Every change of a swarm once\n$head"
+		printf 'runbook: ordinary\nversion: 1.0.0\ntitle: Every change of a swarm once\n%b' "$head"
 		cat <<-'END'
 			  - { id: drain, uses: swarm.set_availability, with: { node_id: "${{ swarm.node_id(state.swarm, 'node3') }}", availability: drain } }
 			  - { id: active, uses: swarm.set_availability, with: { node_id: "${{ swarm.node_id(state.swarm, 'node3') }}", availability: active } }
@@ -41,7 +41,7 @@ runbooks() {
 		END
 	} >ordinary.yaml
 	{
-		printf "runbook: ghost\nversion: 1.0.0\ntitle: A manager leaves by force and joins again, and nobody retires its record\n$head"
+		printf 'runbook: ghost\nversion: 1.0.0\ntitle: A manager leaves by force and joins again, and nobody retires its record\n%b' "$head"
 		cat <<-END
 			  - id: leave
 			    command: [env, QUORATE_LAB=$QUORATE_LAB, QUORATE_LAB_NET=$QUORATE_LAB_NET, $lab, docker, node3, swarm, leave, --force]
