@@ -10,6 +10,8 @@ enum { some = 20 }; /* branches told without -v */
 static void coverage_text(const struct coverage *c, const struct test_report *r, struct style style, struct buf *out) {
     const size_t total = coverage_total(c), visited = coverage_visited(c);
     buf_printf(out, "%s: %zu of %zu branches visited (%d %%)", c->rb->name, visited, total, coverage_percent(c));
+    if (total < c->n)
+        buf_printf(out, ", %zu said to be unreachable", c->n - total);
     if (coverage_percent(c) < r->min_coverage)
         buf_printf(out, ", %d %% are wanted", r->min_coverage);
     buf_addc(out, '\n');
