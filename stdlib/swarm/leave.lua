@@ -53,10 +53,7 @@ return action {
     local votes = id and s.managers[id] ~= nil
     if votes then lib.drop_member(s, id) end
     left(s, e)
-    if votes then
-      lib.settle(s)
-      if not s.quorum.held then return false end
-    end
+    if votes then lib.settle(s) end
     return { node_id = id or "" }
   end,
 
