@@ -118,13 +118,22 @@ bool lval_is_list(lua_State *L, int idx); /* of a raw table: marked, or its keys
 
 /* model_walk.c: whole tables. All raise Lua errors. */
 void walk_clone(lua_State *L, int idx, bool reading);
-void walk_check(lua_State *L, int idx, const char *what);
 /* Of any value. opaque is set if something in it is unknown or unobserved, and left alone otherwise. */
 struct walk_hash {
     uint64_t h[2];
     bool opaque;
 };
 void walk_hash(lua_State *L, int idx, struct walk_hash *ret);
+enum { most_parts = 8 };
+struct walk_parts { /* tables that are values of a table, and their hashes: the first few */
+    struct part_hash {
+        const void *table;
+        struct walk_hash hash;
+    } of[most_parts];
+    size_t n;
+};
+/* Whether a table is data; if not, an error is raised. *ret (may be NULL): the hashes of its parts. */
+void walk_check(lua_State *L, int idx, const char *what, struct walk_parts *ret);
 /* Adds an entry, whose value has that hash, to that of the whole. The order does not matter. */
 void walk_hash_add(lua_State *L, int key, const struct walk_hash *value, struct walk_hash *sum);
 

@@ -127,23 +127,33 @@ struct hashing {
     struct walk_hash sum;
 };
 
+static const struct walk_hash *of_part(const struct walk_parts *p, const void *table) {
+    for (size_t i = 0; i < p->n; i++)
+        if (p->of[i].table == table)
+            return &p->of[i].hash;
+    return NULL;
+}
+
 static int do_hash(lua_State *L) {
     struct hashing *j = lua_touserdata(L, 1);
-    struct model *m = j->m;
-    m->nparts = 0;
-    model_push_on(L, m);
+    struct walk_parts parts = {.n = 0};
+    model_push_on(L, j->m);
     for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
         const void *at = lua_istable(L, -1) ? lua_topointer(L, -1) : NULL;
-        const struct walk_hash *known = at && j->known ? table_get(j->known, part_key(at)) : NULL;
         struct walk_hash part = {.opaque = false};
-        if (known)
-            part = *known;
+        const struct walk_hash *had = at && j->m->fresh ? of_part(&j->m->parts, at) : NULL;
+        if (!had && at && j->known)
+            had = table_get(j->known, part_key(at));
+        if (had)
+            part = *had;
         else
             walk_hash(L, -1, &part);
-        if (at && m->nparts < most_parts)
-            m->parts[m->nparts++] = (struct part_hash){.table = at, .hash = part};
+        if (at && parts.n < most_parts)
+            parts.of[parts.n++] = (struct part_hash){.table = at, .hash = part};
         walk_hash_add(L, -2, &part, &j->sum);
     }
+    j->m->parts = parts;
+    j->m->fresh = false;
     return 0;
 }
 
@@ -161,6 +171,7 @@ void model_hash(const struct model *m, uint64_t ret[2]) {
 
 /* --- what is kept --- */
 
+/* Under a part that is kept: whether it is plain, or what is remembered, by function; [1] tells then whether it is plain. */
 static int do_keep(lua_State *L) {
     const struct model *m = lua_touserdata(L, 1);
     lua_rawgeti(L, LUA_REGISTRYINDEX, m->box->kept);
@@ -170,8 +181,9 @@ static int do_keep(lua_State *L) {
             continue;
         lua_pushvalue(L, -1);
         if (lua_rawget(L, 2) == LUA_TNIL) {
+            const struct walk_hash *h = of_part(&m->parts, lua_topointer(L, -2));
             lua_pushvalue(L, -2);
-            lua_pushboolean(L, 0); /* nothing is remembered yet */
+            lua_pushboolean(L, h && !h->opaque); /* nothing is remembered yet */
             lua_rawset(L, 2);
         }
         lua_pop(L, 1);
@@ -180,46 +192,70 @@ static int do_keep(lua_State *L) {
 }
 
 void model_keep(struct model *m, struct table *known, struct arena *a) {
-    for (size_t i = 0; i < m->nparts; i++) {
-        void **slot = table_slot(known, part_key(m->parts[i].table));
+    for (size_t i = 0; i < m->parts.n; i++) {
+        void **slot = table_slot(known, part_key(m->parts.of[i].table));
         if (*slot)
             continue;
         struct walk_hash *h = arena_new_of(a, struct walk_hash);
-        *h = m->parts[i].hash;
+        *h = m->parts.of[i].hash;
         *slot = h;
     }
     model_trusted(m->box, do_keep, m);
+}
+
+/* Pushes what is remembered of the part at idx (a table, or nil), and tells whether anything may be. A view of a plain part may be replaced by it. */
+static bool remembered(lua_State *L, int idx) {
+    struct box *b = box_of(L);
+    const bool view = view_raw(L, idx);
+    if (!view)
+        lua_pushvalue(L, idx);
+    const int part = lua_gettop(L);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, b->kept);
+    lua_pushvalue(L, part);
+    const int type = lua_isnil(L, part) ? LUA_TNIL : lua_rawget(L, -2);
+    bool plain = type == LUA_TBOOLEAN && lua_toboolean(L, -1);
+    if (type == LUA_TTABLE) {
+        lua_rawgeti(L, -1, 1);
+        plain = lua_toboolean(L, -1);
+        lua_pop(L, 1);
+    } else if (type == LUA_TBOOLEAN) {
+        lua_pop(L, 1);
+        lua_createtable(L, 1, 2);
+        lua_pushboolean(L, plain);
+        lua_rawseti(L, -2, 1);
+        lua_pushvalue(L, part);
+        lua_pushvalue(L, -2);
+        lua_rawset(L, -4);
+    }
+    if (type == LUA_TNIL || (view && !plain)) {
+        lua_settop(L, part - 1);
+        return false;
+    }
+    lua_replace(L, part + 1);
+    lua_settop(L, part + 1);
+    lua_insert(L, part);
+    lua_replace(L, idx);
+    return true;
 }
 
 /* once(part, fn): fn(part), which is looked at again for as long as the part cannot change: in a state that is kept. */
 static int f_once(lua_State *L) {
     lua_settop(L, 2);
     luaL_checktype(L, 2, LUA_TFUNCTION);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, box_of(L)->kept);
-    lua_pushvalue(L, 1);
-    const int slot = lua_isnil(L, 1) ? LUA_TNIL : lua_rawget(L, 3);
-    if (slot == LUA_TTABLE) {
+    const bool keep = remembered(L, 1);
+    if (keep) {
         lua_pushvalue(L, 2);
-        if (lua_rawget(L, 4) != LUA_TNIL)
+        if (lua_rawget(L, 3) != LUA_TNIL)
             return 1;
     }
     lua_pushvalue(L, 2);
     lua_pushvalue(L, 1);
     lua_call(L, 1, 1);
-    if (slot == LUA_TNIL || lua_isnil(L, -1))
-        return 1;
-    const int value = lua_gettop(L);
-    if (slot != LUA_TTABLE) {
-        lua_pushvalue(L, 1);
-        lua_createtable(L, 0, 2);
-        lua_pushvalue(L, -1);
-        lua_replace(L, 4);
+    if (keep && !lua_isnil(L, -1)) {
+        lua_pushvalue(L, 2);
+        lua_pushvalue(L, -2);
         lua_rawset(L, 3);
     }
-    lua_pushvalue(L, 2);
-    lua_pushvalue(L, value);
-    lua_rawset(L, 4);
-    lua_settop(L, value);
     return 1;
 }
 

@@ -5,21 +5,14 @@
 #include "base/table.h"
 #include "lua/box_priv.h"
 
-enum { most_parts = 8 }; /* whose hashes are remembered */
-
-struct part_hash {
-    const void *table;
-    struct walk_hash hash;
-};
-
 struct model {
     struct box *box;
     int ref;      /* the table, in the registry; 0: a branch that nothing was applied to */
     size_t bytes; /* that it took when it was made: ours, and no script's */
     bool plain;   /* hashed, and nothing in it is unknown or unobserved: it may be read without a view that raises signals */
     const struct model *from;           /* of a branch */
-    struct part_hash parts[most_parts]; /* as last hashed */
-    size_t nparts;
+    struct walk_parts parts; /* as last hashed */
+    bool fresh;              /* these are of what an effect has changed just now: not to be gone through again */
 };
 
 /* Runs what makes our own structures: no script's limit applies, and it cannot fail for any other reason. */

@@ -101,49 +101,6 @@ void walk_clone(lua_State *L, int idx, bool reading) {
     clone(L, lua_absindex(L, idx), reading, 0);
 }
 
-/* --- is it data? --- */
-
-static void check(lua_State *L, int idx, const char *what, int depth, size_t *nodes) {
-    if (depth > max_depth)
-        luaL_error(L, "%s is nested deeper than %d levels, or contains itself", what, max_depth);
-    luaL_checkstack(L, 6, "a table is nested too deeply");
-    for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
-        if (++*nodes > max_nodes)
-            luaL_error(L, "%s has more than %d values", what, max_nodes);
-        int key = lua_type(L, -2);
-        if (key != LUA_TSTRING && !lua_isinteger(L, -2) && !opaque_text(L, -2, NULL))
-            luaL_error(L, "%s has a key that is a %s", what, view_type(L, -2));
-        switch (lua_type(L, -1)) {
-        case LUA_TTABLE:
-            check(L, lua_gettop(L), what, depth + 1, nodes);
-            break;
-        case LUA_TUSERDATA:
-            if (view_raw(L, -1)) { /* read-only there, a copy here */
-                walk_clone(L, -1, false);
-                check(L, lua_gettop(L), what, depth + 1, nodes);
-                lua_pushvalue(L, -4);
-                lua_pushvalue(L, -2);
-                lua_rawset(L, idx); /* an existing key: the walk may go on */
-                lua_pop(L, 2);
-            } else if (!strcmp(view_type(L, -1), "userdata"))
-                luaL_error(L, "%s holds a thing of the host at '%s'", what, key == LUA_TSTRING ? lua_tostring(L, -2) : "[]");
-            break;
-        case LUA_TFUNCTION:
-        case LUA_TLIGHTUSERDATA:
-        case LUA_TTHREAD:
-            luaL_error(L, "%s holds a %s at '%s'", what, luaL_typename(L, -1), key == LUA_TSTRING ? lua_tostring(L, -2) : "[]");
-            break;
-        default:
-            break;
-        }
-    }
-}
-
-void walk_check(lua_State *L, int idx, const char *what) {
-    size_t nodes = 0;
-    check(L, lua_absindex(L, idx), what, 0, &nodes);
-}
-
 /* --- hash --- */
 
 /* Lua keeps one copy of each string up to this length, so its address stands for its content for as long as anybody holds it; that is, for
@@ -187,9 +144,10 @@ static void hash_value(lua_State *L, int idx, int depth, uint64_t h[2], bool *op
         int is;
         lua_Integer i = lua_tointegerx(L, idx, &is);
         double d = (double)lua_tonumber(L, idx);
-        if (is) /* 1 and 1.0 are equal */
-            hash_bytes('i', &i, sizeof i, h);
-        else
+        if (is) { /* 1 and 1.0 are equal */
+            h[0] = mix((uint64_t)i ^ 0x082efa98ec4e6c89u);
+            h[1] = mix(h[0] + 0x3f84d5b5b5470917u);
+        } else
             hash_bytes('d', &d, sizeof d, h);
         return;
     }
@@ -219,6 +177,16 @@ static void hash_value(lua_State *L, int idx, int depth, uint64_t h[2], bool *op
 }
 
 /* The sum over all entries does not depend on their order. */
+static void add_entry(uint64_t sum[2], const uint64_t key[2], const uint64_t value[2]) {
+    for (int i = 0; i < 2; i++)
+        sum[i] += mix(key[i] * 0x9e3779b97f4a7c15u + mix(value[i] + 0x452821e638d01377u));
+}
+
+static void finish_table(const uint64_t sum[2], uint64_t h[2]) {
+    h[0] = mix(sum[0] ^ 0xbe5466cf34e90c6cu);
+    h[1] = mix(sum[1] ^ 0xc0ac29b7c97c50ddu);
+}
+
 static void hash_table(lua_State *L, int idx, int depth, uint64_t h[2], bool *opaque) {
     if (depth > deepest)
         luaL_error(L, "a table is nested deeper than %d levels, or contains itself", deepest);
@@ -229,11 +197,9 @@ static void hash_table(lua_State *L, int idx, int depth, uint64_t h[2], bool *op
         int top = lua_gettop(L);
         hash_value(L, top - 1, depth, k, opaque);
         hash_value(L, top, depth, v, opaque);
-        for (int i = 0; i < 2; i++)
-            sum[i] += mix(k[i] * 0x9e3779b97f4a7c15u + mix(v[i] + 0x452821e638d01377u));
+        add_entry(sum, k, v);
     }
-    h[0] = mix(sum[0] ^ 0xbe5466cf34e90c6cu);
-    h[1] = mix(sum[1] ^ 0xc0ac29b7c97c50ddu);
+    finish_table(sum, h);
 }
 
 void walk_hash(lua_State *L, int idx, struct walk_hash *ret) {
@@ -243,7 +209,83 @@ void walk_hash(lua_State *L, int idx, struct walk_hash *ret) {
 void walk_hash_add(lua_State *L, int key, const struct walk_hash *value, struct walk_hash *sum) {
     uint64_t k[2];
     hash_value(L, lua_absindex(L, key), 0, k, &sum->opaque);
-    for (int i = 0; i < 2; i++)
-        sum->h[i] += mix(k[i] * 0x9e3779b97f4a7c15u + mix(value->h[i] + 0x452821e638d01377u));
+    add_entry(sum->h, k, value->h);
     sum->opaque |= value->opaque;
+}
+
+/* --- is it data? --- */
+
+struct check {
+    const char *what;
+    size_t nodes;
+    struct walk_hash hash;
+    struct walk_parts *parts; /* or NULL */
+};
+
+static void check(lua_State *L, int idx, struct check *c, int depth, uint64_t h[2]);
+
+static void check_part(lua_State *L, struct check *c, uint64_t h[2]) {
+    const bool opaque = c->hash.opaque;
+    c->hash.opaque = false;
+    check(L, lua_gettop(L), c, 1, h);
+    if (c->parts && c->parts->n < most_parts)
+        c->parts->of[c->parts->n++] = (struct part_hash){.table = lua_topointer(L, -1), .hash = {{h[0], h[1]}, c->hash.opaque}};
+    c->hash.opaque |= opaque;
+}
+
+/* Of a table's value on top, whose key is below it. */
+static void check_value(lua_State *L, int idx, struct check *c, int depth, uint64_t h[2]) {
+    const int key = lua_type(L, -2);
+    switch (lua_type(L, -1)) {
+    case LUA_TTABLE:
+        if (!depth)
+            check_part(L, c, h);
+        else
+            check(L, lua_gettop(L), c, depth + 1, h);
+        return;
+    case LUA_TUSERDATA:
+        if (view_raw(L, -1)) { /* read-only there, a copy here */
+            walk_clone(L, -1, false);
+            check(L, lua_gettop(L), c, depth + 1, h);
+            lua_pushvalue(L, -4);
+            lua_pushvalue(L, -2);
+            lua_rawset(L, idx); /* an existing key: the walk may go on */
+            lua_pop(L, 2);
+            return;
+        }
+        if (!strcmp(view_type(L, -1), "userdata"))
+            luaL_error(L, "%s holds a thing of the host at '%s'", c->what, key == LUA_TSTRING ? lua_tostring(L, -2) : "[]");
+        break;
+    case LUA_TFUNCTION:
+    case LUA_TLIGHTUSERDATA:
+    case LUA_TTHREAD:
+        luaL_error(L, "%s holds a %s at '%s'", c->what, luaL_typename(L, -1), key == LUA_TSTRING ? lua_tostring(L, -2) : "[]");
+        break;
+    default:
+        break;
+    }
+    hash_value(L, lua_gettop(L), depth, h, &c->hash.opaque);
+}
+
+static void check(lua_State *L, int idx, struct check *c, int depth, uint64_t h[2]) {
+    if (depth > max_depth)
+        luaL_error(L, "%s is nested deeper than %d levels, or contains itself", c->what, max_depth);
+    luaL_checkstack(L, 6, "a table is nested too deeply");
+    uint64_t sum[2] = {1, 2}, k[2], v[2];
+    for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
+        if (++c->nodes > max_nodes)
+            luaL_error(L, "%s has more than %d values", c->what, max_nodes);
+        if (lua_type(L, -2) != LUA_TSTRING && !lua_isinteger(L, -2) && !opaque_text(L, -2, NULL))
+            luaL_error(L, "%s has a key that is a %s", c->what, view_type(L, -2));
+        check_value(L, idx, c, depth, v);
+        hash_value(L, lua_gettop(L) - 1, depth, k, &c->hash.opaque);
+        add_entry(sum, k, v);
+    }
+    finish_table(sum, h);
+}
+
+void walk_check(lua_State *L, int idx, const char *what, struct walk_parts *ret) {
+    struct check c = {.what = what, .parts = ret};
+    uint64_t h[2];
+    check(L, lua_absindex(L, idx), &c, 0, h);
 }
