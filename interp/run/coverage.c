@@ -176,6 +176,9 @@ void coverage_event(struct coverage *c, const struct run *r, const struct event 
             visit(c, step_path(c->arena, st->parent), "rescue");
         break;
     case EV_ENDED:
+        /* what its rescue steps came to is no end of the step's own */
+        if (it && it->rescuing && !val_get_bool(e->data, "rescue", false) && !val_get_bool(e->data, "retry", false))
+            break;
         ended(c, st, path, e, l);
         break;
     default:

@@ -146,6 +146,38 @@ static void a_declared_outcome_is_not_a_plain_failure(void **state) {
     MISSED(&x, "a: failed");
 }
 
+static void a_rescued_step_has_failed(void **state) {
+    struct lab x;
+    lab_open(&x, *state, HEAD "steps:\n  - { id: a, uses: demo.form, rescue: [ { id: mend, command: [x] } ] }\n");
+    HAPPENS(&x, EV_RUN_STARTED, NULL, 0);
+    HAPPENS(&x, EV_OPENED, "a", 0);
+    HAPPENS(&x, EV_STARTED, "a", 1);
+    HAPPEN(&x, EV_ACTED, "a", 1, "outcome", "failed");
+    HAPPEN(&x, EV_ENDED, "a", 1, "outcome", "failed", "rescue", "true");
+    VISITED(&x, "a: failed");
+    HAPPENS(&x, EV_OPENED, "a.mend", 0);
+    act(&x, "a.mend", 1, "ok", false);
+    VISITED(&x, "a: rescue");
+    VISITED(&x, "a.mend: ok");
+    HAPPEN(&x, EV_ENDED, "a", 1, "outcome", "ok");
+    MISSED(&x, "a: ok");
+}
+
+static void the_alternative_that_is_taken_is_visited(void **state) {
+    struct lab x;
+    lab_open(&x, *state, HEAD "steps:\n  - id: f\n    first_of: [ { id: one, command: [x] }, { id: two, command: [x] } ]\n");
+    HAPPENS(&x, EV_RUN_STARTED, NULL, 0);
+    HAPPENS(&x, EV_OPENED, "f", 0);
+    HAPPENS(&x, EV_STARTED, "f", 1);
+    HAPPENS(&x, EV_OPENED, "f.one", 0);
+    act(&x, "f.one", 1, "failed", false);
+    MISSED(&x, "f: taken one");
+    HAPPENS(&x, EV_OPENED, "f.two", 0);
+    act(&x, "f.two", 1, "ok", false);
+    VISITED(&x, "f: taken two");
+    MISSED(&x, "f: taken one");
+}
+
 static void what_is_unreachable_does_not_count(void **state) {
     struct lab x;
     lab_open(&x, *state, HEAD "steps:\n  - { id: a, uses: demo.form }\n");
@@ -166,6 +198,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_a_run_does_is_visited, kit_setup, kit_teardown),
         cmocka_unit_test_setup_teardown(a_step_that_is_blocked_visits_nothing, kit_setup, kit_teardown),
         cmocka_unit_test_setup_teardown(a_declared_outcome_is_not_a_plain_failure, kit_setup, kit_teardown),
+        cmocka_unit_test_setup_teardown(a_rescued_step_has_failed, kit_setup, kit_teardown),
+        cmocka_unit_test_setup_teardown(the_alternative_that_is_taken_is_visited, kit_setup, kit_teardown),
         cmocka_unit_test_setup_teardown(what_is_unreachable_does_not_count, kit_setup, kit_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
