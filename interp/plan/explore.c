@@ -196,8 +196,20 @@ static const struct val *attested_map(struct arena *a, const struct val *run) {
     return m;
 }
 
+/* What a step does on its way comes before what is missing at the end, which often follows from it. */
+static const struct explore_breach *by_weight(struct arena *a, const struct explore_breach *all, size_t n) {
+    struct explore_breach *sorted = arena_array(a, struct explore_breach, n + 1);
+    size_t k = 0;
+    for (int finally = 0; finally < 2; finally++)
+        for (size_t i = 0; i < n; i++)
+            if (all[i].finally == (finally == 1))
+                sorted[k++] = all[i];
+    return sorted;
+}
+
 static void result(struct search *s) {
     struct explored *out = s->out;
+    out->breaches = by_weight(s->arena, out->breaches, out->nbreaches);
     out->clusters = s->set->n;
     out->bounded = s->machine.bounded;
     out->safe = true;

@@ -110,6 +110,7 @@ static const struct val *fan_val(struct machine *m, const struct xlist *l, size_
 static void fan_over(struct machine *m, struct xlist *l, size_t i, enum x_end end) {
     struct xfan *f = &l->fans[i];
     const struct step *st = l->steps[i];
+    const bool opened = f->open != NULL;
     f->val = fan_val(m, l, i, end);
     f->status = XFAN_OVER;
     f->end = (uint8_t)end;
@@ -117,7 +118,7 @@ static void fan_over(struct machine *m, struct xlist *l, size_t i, enum x_end en
     f->waits = 0;
     l->over++;
     if (l->first_of) {
-        l->any_ok = end == X_OK;
+        l->any_ok = end == X_OK || (end == X_SKIPPED && opened); /* by its `unless`: what it is for is there already */
         l->unknown = end == X_UNKNOWN;
         l->alt++;
         if (l->any_ok || l->unknown || l->alt == l->n)

@@ -180,7 +180,8 @@ void walk_alternatives(struct walk *w, struct frame *f, struct step *const *step
         map_put(f->results, steps[i]->id, r);
         if (!r->val)
             continue;
-        const bool failed = val_get_bool(r->val, "failed", false), skipped = val_get_bool(r->val, "skipped", false);
+        const bool failed = val_get_bool(r->val, "failed", false);
+        const bool skipped = val_get_bool(r->val, "skipped", false) && w->lines[w->nlines - 1].will != WILL_ALREADY;
         if (!failed && !skipped) { /* predicted to end well, or not known */
             taken = steps[i]->id;
             *ret_failed = false;

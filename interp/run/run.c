@@ -132,13 +132,14 @@ static bool refused_harmlessly(const struct item *it) {
     return run_harmless((below ? below : it)->cause);
 }
 
-/* One that is settled as failed, or was skipped, leaves the turn to the next; one that ended well or of which nobody knows is the last. */
+/* One that is settled as failed, or was skipped by its `if`, leaves the turn to the next; one that ended well or of which nobody knows is the last. */
 static void alternative_over(struct run *r, struct fan *f) {
     struct item *owner = f->owner;
     const struct item *refused = f->outcome == OUT_REFUSED ? item_that(f, OUT_REFUSED) : NULL;
+    const bool already = f->outcome == OUT_SKIPPED && f->nitems; /* by its `unless`: what it is for is there */
     owner->fans_over++;
-    owner->inside_failed = f->outcome != OUT_OK;
-    if (f->outcome == OUT_FAILED || f->outcome == OUT_SKIPPED || (refused && refused_harmlessly(refused))) {
+    owner->inside_failed = f->outcome != OUT_OK && !already;
+    if (f->outcome == OUT_FAILED || (f->outcome == OUT_SKIPPED && !already) || (refused && refused_harmlessly(refused))) {
         alternative_next(r, owner);
         return;
     }

@@ -127,8 +127,10 @@ static bool list_over(const struct plan *p, const struct now *s, int list, enum 
     const struct list *l = &p->lists[list];
     bool bad = false, unknown = false;
     for (int i = l->first; i < l->first + l->n; i++) {
-        if (l->first_of && s->fan[i].status == FAN_OVER && (s->fan[i].end == END_OK || s->fan[i].end == END_UNKNOWN)) {
-            *ret = s->fan[i].end;
+        const struct fan_of *f = &p->fans[i];
+        const bool already = s->fan[i].end == END_SKIPPED && f->n && s->item[f->first].status == ITEM_OVER; /* by its `unless` */
+        if (l->first_of && s->fan[i].status == FAN_OVER && (s->fan[i].end == END_OK || s->fan[i].end == END_UNKNOWN || already)) {
+            *ret = already ? END_OK : s->fan[i].end;
             return true;
         }
         if (s->fan[i].status != FAN_OVER)

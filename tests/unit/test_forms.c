@@ -57,6 +57,15 @@ static void a_skipped_alternative_leaves_the_turn_to_the_next(void **state) {
     bench_free(&b);
 }
 
+static void an_alternative_that_is_there_already_is_the_last(void **state) {
+    (void)state;
+    RUN(.runbook = HEAD "  - id: f\n    first_of: [ { id: a, unless: state.demo.n == 1, uses: demo.touch }, " SET("b", "2") " ]\n");
+    ends(&b, 0);
+    has_not(&b, "step.started f.b");
+    has(&b, "step.ended f ok");
+    bench_free(&b);
+}
+
 static void when_every_alternative_fails_the_step_fails(void **state) {
     (void)state;
     RUN(.runbook = HEAD "  - id: f\n    first_of: [ " SET("a", "1") ", " SET("b", "2") " ]\n  - { id: after, uses: demo.touch }\n",
@@ -181,6 +190,7 @@ int main(void) {
         cmocka_unit_test(the_first_alternative_that_ends_well_is_the_last),
         cmocka_unit_test(an_alternative_whose_outcome_is_unknown_is_the_last),
         cmocka_unit_test(a_skipped_alternative_leaves_the_turn_to_the_next),
+        cmocka_unit_test(an_alternative_that_is_there_already_is_the_last),
         cmocka_unit_test(when_every_alternative_fails_the_step_fails),
         cmocka_unit_test(a_denied_alternative_is_the_last),
         cmocka_unit_test(a_runbook_that_refuses_leaves_the_turn_to_the_next_and_no_trace_in_the_exit_status),
