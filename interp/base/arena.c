@@ -66,6 +66,25 @@ void arena_free(struct arena *a) {
     free(a);
 }
 
+void arena_clear(struct arena *a) {
+    struct chunk *last = a->head;
+    if (!last)
+        return;
+    while (last->next) {
+        struct chunk *next = last->next;
+        free(last);
+        last = next;
+    }
+    if (last->used > chunk_size) { /* one that was made for something large */
+        free(last);
+        last = NULL;
+    } else {
+        memset(last->data, 0, last->used);
+        last->used = 0;
+    }
+    *a = (struct arena){.head = last};
+}
+
 static struct chunk *chunk_new(size_t size) {
     struct chunk *c = mem_alloc(sizeof *c + size);
     c->size = size;

@@ -155,7 +155,11 @@ void box_foreign(struct box *b) {
     box_count(b, true); /* also for what has just called it */
 }
 
-static const size_t least_garbage = (size_t)32 << 20;
+bool box_is_foreign(const struct box *b) {
+    return b->foreign;
+}
+
+static const size_t least_garbage = (size_t)64 << 20;
 
 static void next_tidy(struct box *b) {
     b->tidy_at = b->used + (b->used > least_garbage ? b->used : least_garbage);

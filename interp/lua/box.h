@@ -52,6 +52,7 @@ enum call_result box_call(struct box *b, int nargs, int nret, struct arena *a, s
  * again and again: that is only done when memory in use has grown by much. */
 void box_many_states(struct box *b);
 void box_few_states(struct box *b);
+bool box_is_foreign(const struct box *b); /* whether a file that is not embedded was loaded */
 
 /* Arms a coroutine with the limit of a task (instructions between two resumes); box_limit_hit tells whether the last resume was ended by a limit. */
 void box_arm(struct box *b, struct lua_State *co, int64_t instructions);

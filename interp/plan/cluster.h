@@ -33,6 +33,7 @@ struct breach { /* a rule that a change breaks */
 
 struct cluster_set {
     struct arena *arena;
+    struct arena *scratch; /* of one call */
     struct box *box;
     struct library *lib;
     struct table *clusters, *changes, *vals;
@@ -46,7 +47,8 @@ struct cluster_set {
 
 /* Rules and events are those of the library of which every part that they need is in the state. */
 bool cluster_set_new(struct box *box, struct library *lib, const struct model *state, struct err *err, struct cluster_set **ret);
-/* Whether every state is still as it was made: rules and events may look at one, and must not change it. */
+/* Whether every state is still as it was made: rules and events may look at one, and must not change it. Of our own files' functions the tests tell
+ * that they do not, and only the first states are looked at. */
 bool cluster_set_check(struct cluster_set *s);
 void cluster_set_free(struct cluster_set *s); /* with every cluster; NULL is fine */
 

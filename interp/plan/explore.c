@@ -122,8 +122,7 @@ static void expand(struct search *s, const struct node *from, struct level *next
             moved |= !(m->nnotes && m->notes[m->nnotes - 1].event);
             arrived(s, from, next);
         }
-        arena_free(m->scratch);
-        m->scratch = arena_new();
+        arena_clear(m->scratch);
     } while (!s->err->nerrors && machine_next(m));
     if (!moved)
         ended(s, from);
@@ -159,8 +158,7 @@ static void first_states(struct search *s, const struct cluster *start, struct l
             *slot = s;
             level_add(first, m, record_add(s, 0, m));
         }
-        arena_free(m->scratch);
-        m->scratch = arena_new();
+        arena_clear(m->scratch);
     } while (!s->err->nerrors && machine_next(m));
 }
 

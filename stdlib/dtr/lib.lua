@@ -41,13 +41,17 @@ local function in_order(t)
   return t
 end
 
+-- How many bits are set, of 0 to 255.
+local bits_of = { [0] = 0 }
+for i = 1, 255 do bits_of[i] = bits_of[i >> 1] + (i & 1) end
+
 local function bits(mask)
   local n = 0
-  while mask ~= 0 do
-    mask = mask & (mask - 1)
-    n = n + 1
+  while mask > 255 do
+    n = n + bits_of[mask & 255]
+    mask = mask >> 8
   end
-  return n
+  return n + bits_of[mask]
 end
 
 -- The majority that a replica may still go by.
@@ -56,13 +60,14 @@ function lib.needed(r) return r.needed or quorum(#r.members) end
 -- Who takes part with whom: { n, ids[i], mates[i] (bits: itself and those it takes part with), alive[i] (how many those are),
 -- fit[i] (how many of them are healthy), sees[i] (bits: who is on its side of a cut) } of the replicas that run, in the order of IDs.
 local function view(d)
-  local ids, bit, n, well, all = {}, {}, 0, 0, 0
+  local ids, at, n, well, all = {}, {}, 0, 0, 0
   local replicas, sides = d.replicas, d.cut and {}
+  local believes, counted = {}, {} -- bits: whom i counts, who counts i
   for id, r in pairs(replicas) do
-    if runs(r) and n < most then
+    if r.answers and r.volumes ~= "absent" and r.volumes ~= "corrupt" and n < most then
       local b = 1 << n
       n = n + 1
-      ids[n], bit[id] = id, b
+      ids[n], at[id], counted[n] = id, n, 0
       all = all | b
       if r.health == "healthy" then well = well | b end
       if sides then
@@ -71,25 +76,23 @@ local function view(d)
       end
     end
   end
-  local believes, sees, mates, alive, fit = {}, {}, {}, {}, {}
   for i = 1, n do
-    local r, b = replicas[ids[i]], 0
-    local members = r.members
-    for j = 1, #members do b = b | (bit[members[j]] or 0) end
-    sees[i] = sides and sides[r.side or "?"] or all
-    believes[i] = b & sees[i]
-  end
-  for i = 1, n do
-    local own, m = 1 << (i - 1), believes[i]
-    if m & own == 0 then
-      m = 0
-    else
-      for j = 1, n do
-        local b = 1 << (j - 1)
-        if m & b ~= 0 and believes[j] & own == 0 then m = m & ~b end
+    local members, b, own = replicas[ids[i]].members, 0, 1 << (i - 1)
+    for k = 1, #members do
+      local j = at[members[k]]
+      if j then
+        b = b | 1 << (j - 1)
+        counted[j] = counted[j] | own
       end
     end
-    mates[i], alive[i], fit[i] = m, bits(m), bits(m & well)
+    believes[i] = b
+  end
+  local sees, mates, alive, fit = {}, {}, {}, {}
+  for i = 1, n do
+    local s = sides and sides[replicas[ids[i]].side or "?"] or all
+    local m = believes[i] & counted[i] & s
+    if m & (1 << (i - 1)) == 0 then m = 0 end
+    sees[i], mates[i], alive[i], fit[i] = s, m, bits(m), bits(m & well)
   end
   return { n = n, ids = ids, mates = mates, alive = alive, fit = fit, sees = sees }
 end

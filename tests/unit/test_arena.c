@@ -103,6 +103,25 @@ static void heap_memory_is_zeroed_and_never_null(void **state) {
     free(p);
 }
 
+static void what_was_cleared_is_as_new(void **state) {
+    (void)state;
+    static const size_t sizes[] = {0, 10, 1000, 5000, 100000};
+    static const unsigned char zero[100000];
+    struct arena *a = arena_new();
+    arena_clear(a);
+    for (size_t i = 0; i < 100; i++) {
+        const size_t n = sizes[i % 5];
+        for (size_t k = 0; k < 5; k++) {
+            void *p = arena_alloc(a, n);
+            assert_memory_equal(p, zero, n);
+            memset(p, 0xff, n);
+        }
+        arena_clear(a);
+        assert_int_equal(arena_used(a), 0);
+    }
+    arena_free(a);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_is_zeroed_aligned_and_apart),
@@ -111,6 +130,7 @@ int main(void) {
         cmocka_unit_test(what_is_handed_out_is_counted),
         cmocka_unit_test(strings_are_copied_and_terminated),
         cmocka_unit_test(text_is_formatted_at_any_length),
+        cmocka_unit_test(what_was_cleared_is_as_new),
         cmocka_unit_test(heap_memory_is_zeroed_and_never_null),
     };
     return cmocka_run_group_tests_name("arena", tests, NULL, NULL);

@@ -237,6 +237,25 @@ static void a_fault_in_an_effect_is_told_and_no_verdict_given(void **state) {
     assert_has(kit_errors(k), "while every outcome was explored");
 }
 
+static void a_function_that_changes_what_it_may_only_look_at_is_told(void **state) {
+    struct kit *k = *state;
+    static const char *const bad[] = {
+        "return rule { needs = { 'demo' }, never = function(state, before) before.demo.z = 7 end }",
+        "return rule { needs = { 'demo' }, never = function(state) state.demo.word = 'seen' end }",
+        "return event { summary = 'E', needs = { 'demo' }, when = function(state) return true end, effect = function(state, _, before) before.demo.z = 7 end }",
+        "return event { summary = 'E', needs = { 'demo' }, when = function(state) state.demo.z = 7 end, effect = function() end }",
+    };
+    const size_t n = k->n;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        k->n = n;
+        box_free(k->box);
+        k->box = box_new(NULL);
+        kit_file(k, "stdlib/demo/bad.lua", bad[i]);
+        assert_null(kit_explore(k, (struct explored_case){.body = "steps:\n  - { id: a, uses: demo.add, with: { to: x } }\n"}));
+        assert_has(kit_errors(k), "has changed the state that it was given to look at");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         KIT_TEST(a_plan_that_breaks_nothing_is_safe),
@@ -267,6 +286,7 @@ int main(void) {
         KIT_TEST(an_event_may_come_before_a_group_is_looked_at),
         KIT_TEST(a_limit_that_was_hit_is_said),
         KIT_TEST(each_way_to_fail_says_where_it_leaves_the_cluster),
+        KIT_TEST(a_function_that_changes_what_it_may_only_look_at_is_told),
         KIT_TEST(a_fault_in_an_effect_is_told_and_no_verdict_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
