@@ -175,7 +175,9 @@ static int do_set_path(lua_State *L) {
     lval_push(L, j->v);
     lua_rawset(L, -3);
     model_push_on(L, j->to);
-    walk_check(L, -1, "the state", NULL);
+    j->to->parts.n = 0;
+    walk_check(L, -1, "the state", &j->to->parts);
+    j->to->fresh = true;
     j->ok = true;
     return 0;
 }

@@ -16,6 +16,9 @@ local function elsewhere(s)
   return e ~= nil and e.answers and told ~= nil and e.address ~= nil and told ~= e.address
 end
 
+-- The swarm as it was, for what cannot happen on it: the one that may be changed is a copy, made when it is looked at.
+local function was(state, before) return (before or state).swarm end
+
 local function member(s, e, with, id, state)
   local role = with.role or "manager"
   local n = lib.new_record(with.node, e, role, role == "manager", state)
@@ -47,11 +50,11 @@ return action {
     return {}
   end,
 
-  effect = function(state, with)
+  effect = function(state, with, before)
+    local old, manager = was(state, before), with.role ~= "worker"
+    if not possible(old, old.engines[with.node]) or old.split or (manager and elsewhere(old)) then return false end
     local s = state.swarm
     local id, e = lib.future_id(with.node), s.engines[with.node]
-    local manager = with.role ~= "worker"
-    if not possible(s, e) or s.split or (manager and elsewhere(s)) then return false end
     member(s, e, with, id, "ready")
     e.answers, e.local_state, e.node_id, e.control, e.error = true, "active", id, manager, nil
     if e.swarm_dir ~= "unknown" then e.swarm_dir = "present" end -- who cannot look into it now will not be able to then
@@ -63,17 +66,18 @@ return action {
 
   outcomes = {
     -- "The attempt to join the swarm will continue in the background."
-    slow = function(state, with)
-      local s = state.swarm
-      local e = s.engines[with.node]
-      if not possible(s, e) or s.split then return false end
+    slow = function(state, with, before)
+      local old = was(state, before)
+      if not possible(old, old.engines[with.node]) or old.split then return false end
+      local e = state.swarm.engines[with.node]
       e.local_state, e.swarm_dir = "pending", "present"
       return "unknown"
     end,
-    lands_apart = function(state, with)
+    lands_apart = function(state, with, before)
+      local old = was(state, before)
+      if not old.split or not possible(old, old.engines[with.node]) then return false end
       local s = state.swarm
       local e = s.engines[with.node]
-      if not possible(s, e) or not s.split then return false end
       local other
       for id in pairs(s.leaders) do
         if id ~= s.leader then other = id end
@@ -93,10 +97,11 @@ return action {
       end
       return "unknown"
     end,
-    pending = function(state, with)
+    pending = function(state, with, before)
+      local old = was(state, before)
+      if with.role == "worker" or not possible(old, old.engines[with.node]) or old.split or not elsewhere(old) then return false end
       local s = state.swarm
       local e = s.engines[with.node]
-      if not possible(s, e) or s.split or with.role == "worker" or not elsewhere(s) then return false end
       local id = lib.future_id(with.node)
       member(s, e, with, id, "unknown")
       e.local_state, e.node_id, e.swarm_dir = "pending", id, "present"

@@ -105,7 +105,7 @@ static const struct subject subjects[] = {
     {"repair, a cut, 2 events", "tests/bench/repair.yaml", "dtr/worlds/seven-cut-4-3.yaml", 2, NULL, NULL},
     {"swarm/recover-quorum, of 3", "swarm/recover-quorum", "swarm/worlds/lost-quorum.yaml", 1, NULL, NULL},
     {"swarm/recover-quorum, of 5", "swarm/recover-quorum", "swarm/worlds/five-lost-three.yaml", 1, NULL, NULL},
-    {"swarm/recover-quorum, of 7", "swarm/recover-quorum", "tests/bench/swarm-seven-lost-four.yaml", 1, NULL, NULL},
+    {"swarm/recover-quorum, of 7", "swarm/recover-quorum", "swarm/worlds/seven-lost-four.yaml", 1, NULL, NULL},
     {0}};
 
 static void table(const char *word) {
