@@ -133,8 +133,8 @@ static void hash_bytes(char tag, const void *data, size_t len, uint64_t h[2]) {
 
 static void hash_table(lua_State *L, int idx, int depth, uint64_t h[2], bool *opaque);
 
-static void hash_value(lua_State *L, int idx, int depth, uint64_t h[2], bool *opaque) {
-    switch (lua_type(L, idx)) {
+static void hash_typed(lua_State *L, int idx, int type, int depth, uint64_t h[2], bool *opaque) {
+    switch (type) {
     case LUA_TBOOLEAN: {
         char t = (char)lua_toboolean(L, idx);
         hash_bytes('b', &t, 1, h);
@@ -162,7 +162,7 @@ static void hash_value(lua_State *L, int idx, int depth, uint64_t h[2], bool *op
         return;
     }
     case LUA_TTABLE:
-        hash_table(L, idx, depth + 1, h, opaque);
+        hash_table(L, lua_absindex(L, idx), depth + 1, h, opaque);
         return;
     default: {
         bool unobserved;
@@ -174,6 +174,10 @@ static void hash_value(lua_State *L, int idx, int depth, uint64_t h[2], bool *op
             hash_bytes('x', "", 0, h);
     }
     }
+}
+
+static void hash_value(lua_State *L, int idx, int depth, uint64_t h[2], bool *opaque) {
+    hash_typed(L, idx, lua_type(L, idx), depth, h, opaque);
 }
 
 /* The sum over all entries does not depend on their order. */
@@ -194,16 +198,15 @@ static void hash_table(lua_State *L, int idx, int depth, uint64_t h[2], bool *op
     uint64_t sum[2] = {1, 2};
     for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
         uint64_t k[2], v[2];
-        int top = lua_gettop(L);
-        hash_value(L, top - 1, depth, k, opaque);
-        hash_value(L, top, depth, v, opaque);
+        hash_value(L, -2, depth, k, opaque);
+        hash_value(L, -1, depth, v, opaque);
         add_entry(sum, k, v);
     }
     finish_table(sum, h);
 }
 
 void walk_hash(lua_State *L, int idx, struct walk_hash *ret) {
-    hash_value(L, lua_absindex(L, idx), 0, ret->h, &ret->opaque);
+    hash_value(L, idx, 0, ret->h, &ret->opaque);
 }
 
 void walk_hash_add(lua_State *L, int key, const struct walk_hash *value, struct walk_hash *sum) {
@@ -234,9 +237,9 @@ static void check_part(lua_State *L, struct check *c, uint64_t h[2]) {
 }
 
 /* Of a table's value on top, whose key is below it. */
-static void check_value(lua_State *L, int idx, struct check *c, int depth, uint64_t h[2]) {
-    const int key = lua_type(L, -2);
-    switch (lua_type(L, -1)) {
+static void check_value(lua_State *L, int idx, int key, struct check *c, int depth, uint64_t h[2]) {
+    const int type = lua_type(L, -1);
+    switch (type) {
     case LUA_TTABLE:
         if (!depth)
             check_part(L, c, h);
@@ -264,7 +267,7 @@ static void check_value(lua_State *L, int idx, struct check *c, int depth, uint6
     default:
         break;
     }
-    hash_value(L, lua_gettop(L), depth, h, &c->hash.opaque);
+    hash_typed(L, -1, type, depth, h, &c->hash.opaque);
 }
 
 static void check(lua_State *L, int idx, struct check *c, int depth, uint64_t h[2]) {
@@ -275,10 +278,11 @@ static void check(lua_State *L, int idx, struct check *c, int depth, uint64_t h[
     for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
         if (++c->nodes > max_nodes)
             luaL_error(L, "%s has more than %d values", c->what, max_nodes);
-        if (lua_type(L, -2) != LUA_TSTRING && !lua_isinteger(L, -2) && !opaque_text(L, -2, NULL))
+        const int key = lua_type(L, -2);
+        if (key != LUA_TSTRING && !lua_isinteger(L, -2) && !opaque_text(L, -2, NULL))
             luaL_error(L, "%s has a key that is a %s", c->what, view_type(L, -2));
-        check_value(L, idx, c, depth, v);
-        hash_value(L, lua_gettop(L) - 1, depth, k, &c->hash.opaque);
+        check_value(L, idx, key, c, depth, v);
+        hash_typed(L, -2, key, depth, k, &c->hash.opaque);
         add_entry(sum, k, v);
     }
     finish_table(sum, h);

@@ -2,15 +2,17 @@
 -- Source: "Join replicas", "Split-brain scenario": while a cut separates the replicas, the new one may end up on the side that has fewer.
 -- `--unsafe-join` is never used.
 
+local as_it_was, remember, through, on, add, recount, future_id = lib.was, lib.before, lib.through, lib.on, lib.add, lib.recount, lib.future_id
+
 local function new_id(with)
-  return type(with.replica) == "string" and with.replica or lib.future_id(with.node)
+  return type(with.replica) == "string" and with.replica or future_id(with.node)
 end
 
 -- Where it would join and through whom: view, index of the replica it goes through, its side; nil if the cluster refuses it.
 local function start(d, with)
-  local was = lib.before(d)
-  local via, i = lib.through(d, was, with.existing_replica)
-  if not via or lib.on(d, with.node) then return nil end
+  local was = remember(d)
+  local via, i = through(d, was, with.existing_replica)
+  if not via or on(d, with.node) then return nil end
   local node = d.nodes and d.nodes[with.node]
   return was, i, node and node.side
 end
@@ -33,7 +35,7 @@ end
 
 local function half(d, with, was, side)
   d.replicas[new_id(with)] = { node = with.node, answers = true, health = "unhealthy", members = list{}, volumes = "absent", side = side }
-  lib.recount(d, was)
+  recount(d, was)
 end
 
 return action {
@@ -50,7 +52,7 @@ return action {
   planned  = true,
 
   effect = function(state, with, before)
-    local old = lib.was(state, before)
+    local old = as_it_was(state, before)
     local was, i, side = start(old, with)
     if not was then return false end
     local own = old.replicas[was.ids[i]].side
@@ -59,26 +61,26 @@ return action {
       if not i then return false end
     end
     local d = state.dtr
-    lib.add(d, was, new_id(with), with.node, i, side or own)
-    lib.recount(d, was)
+    add(d, was, new_id(with), with.node, i, side or own)
+    recount(d, was)
     return { replica = new_id(with) }
   end,
 
   outcomes = {
     minority = function(state, with, before)
-      local old = lib.was(state, before)
+      local old = as_it_was(state, before)
       if not old.cut then return false end
       local was, i, side = start(old, with)
       if not was or side then return false end
       local j = minority(old, was, i)
       if not j then return false end
       local d = state.dtr
-      lib.add(d, was, new_id(with), with.node, j, d.replicas[was.ids[j]].side)
-      lib.recount(d, was)
+      add(d, was, new_id(with), with.node, j, d.replicas[was.ids[j]].side)
+      recount(d, was)
       return "ok"
     end,
     half = function(state, with, before)
-      local old = lib.was(state, before)
+      local old = as_it_was(state, before)
       local was, i, side = start(old, with)
       if not was then return false end
       half(state.dtr, with, was, side or old.replicas[was.ids[i]].side)
@@ -88,7 +90,7 @@ return action {
 
   done = function(state, with)
     local d = state.dtr
-    local id, r = lib.on(d, with.node)
+    local id, r = on(d, with.node)
     if not id then return false end
     if #r.members == 0 or r.health ~= "healthy" then return "pending" end
     return { replica = id }

@@ -1,6 +1,8 @@
 -- Take replicas out of the cluster: `docker/dtr remove --existing-replica-id A --replica-ids B,C`.
 -- Source: "Remove replicas"; domain notes: it goes through a healthy replica and needs a majority. It comes before joining new ones.
 
+local as_it_was, remember, through, drop, recount = lib.was, lib.before, lib.through, lib.drop, lib.recount
+
 -- Victims that are there, as a member or only as containers.
 local function victims(d, with)
   local r = list{}
@@ -12,14 +14,14 @@ end
 
 -- false: the cluster refuses it.
 local function remove(state, before, with, ids, clear)
-  local old = lib.was(state, before)
+  local old = as_it_was(state, before)
   if #ids == 0 then return nil end
-  local was = lib.before(old)
-  local via, i = lib.through(old, was, with.existing_replica)
+  local was = remember(old)
+  local via, i = through(old, was, with.existing_replica)
   if not via or contains(ids, via) then return false end
   local d = state.dtr
-  lib.drop(state, was, via, i, ids, clear)
-  lib.recount(d, was)
+  drop(state, was, via, i, ids, clear)
+  recount(d, was)
 end
 
 return action {
@@ -35,17 +37,17 @@ return action {
   planned  = true,
 
   effect = function(state, with, before)
-    return remove(state, before, with, victims(lib.was(state, before), with), true)
+    return remove(state, before, with, victims(as_it_was(state, before), with), true)
   end,
 
   outcomes = {
     partial = function(state, with, before)
-      local ids = victims(lib.was(state, before), with)
+      local ids = victims(as_it_was(state, before), with)
       if #ids < 2 then return false end
       return remove(state, before, with, take(ids, 1), true)
     end,
     late_error = function(state, with, before)
-      local ids = victims(lib.was(state, before), with)
+      local ids = victims(as_it_was(state, before), with)
       if #ids == 0 then return false end
       return remove(state, before, with, ids, false)
     end,

@@ -1,5 +1,7 @@
 -- A replica's machine fails. Its volumes are still on it.
 
+local recount, remember, as_it_was = lib.recount, lib.before, lib.was
+
 return event {
   summary = "a DTR replica is lost",
   needs = { "dtr" },
@@ -11,8 +13,8 @@ return event {
     return #r > 0 and r
   end,
   effect = function(state, choice, before)
-    local d, was = state.dtr, lib.before(lib.was(state, before))
+    local d, was = state.dtr, remember(as_it_was(state, before))
     d.replicas[choice].answers = false
-    lib.recount(d, was)
+    recount(d, was)
   end,
 }

@@ -1,6 +1,8 @@
 -- Replicas that did not answer are back, with the state and the belief that they had, alone or with others. Those for which somebody has
 -- attested that they cannot come back do not. Members that meet a deciding group take over its view; one that nobody counts any more keeps its own.
 
+local as_it_was, remember, holder, meet, recount = lib.was, lib.before, lib.holder, lib.meet, lib.recount
+
 local few = 4 -- up to so many, every set of them is looked at; of more, each alone and all together
 
 local function absent(state)
@@ -37,14 +39,14 @@ return event {
     return r
   end,
   effect = function(state, choice, before)
-    local old, d = lib.was(state, before), state.dtr
-    local was = lib.before(old)
-    local first = lib.holder(old, was)
+    local old, d = as_it_was(state, before), state.dtr
+    local was = remember(old)
+    local first = holder(old, was)
     for _, id in ipairs(choice) do
       if d.gone and d.gone[id] then d.replicas[id], d.gone[id] = d.gone[id], nil end
       d.replicas[id].answers = true
     end
-    lib.meet(d, first)
-    lib.recount(d, was)
+    meet(d, first)
+    recount(d, was)
   end,
 }
