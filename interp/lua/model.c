@@ -304,7 +304,7 @@ bool model_apply(struct model *m, const struct def *d, const char *outcome, cons
         break;
     case CALL_UNKNOWN:
     case CALL_UNOBSERVED: {
-        struct diag *x = err_add(err, mark_whole(d->src), "lua-error", "%s %s computes with a value that is not known: %s", d->name,
+        struct diag *x = err_add(err, mark_whole(d->src), "unpredictable", "%s %s computes with a value that is not known: %s", d->name,
                                  j.part ? j.part : "effect", sig.text);
         diag_note(err, x, "an effect may keep such a value and compare it, and do nothing else with it");
         return false;

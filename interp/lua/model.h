@@ -34,7 +34,8 @@ void model_keep(struct model *m, struct table *known, struct arena *a);
 
 /* Applies an action's effect(state, with, before) (outcome NULL or "ok"), one of its named outcomes, or an event's effect (with: the way) to m itself: clone first if
  * the old state is still needed. *ret_outputs: the outputs that it predicted, or NULL. *ret_ends: what else it returned, how the step then ends:
- * "ok", "unknown", "impossible" (false: it cannot end like this on such a state; the model is then to be thrown away), or NULL. Both may be NULL. Inside, unknown values in `with` are opaque symbols. */
+ * "ok", "unknown", "impossible" (false: it cannot end like this on such a state; the model is then to be thrown away), or NULL. Both may be NULL. Inside, unknown values in `with` are opaque
+ * symbols; an effect that computes with one is an error with the code unpredictable. */
 bool model_apply(struct model *m, const struct def *d, const char *outcome, const struct val *with, struct arena *a,
                  const struct val **ret_outputs, const char **ret_ends, struct err *err);
 /* Calls one of the pure functions of a definition as fn(state, args…) with state a copy nobody keeps; results that are absent are NULL. args are vals. */

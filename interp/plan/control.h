@@ -64,6 +64,7 @@ struct xlist {
     struct xitem *owner;     /* NULL: the runbook's own steps */
     struct step *const *steps;
     size_t n, over;
+    size_t from;             /* all fans before it are over */
     bool bad, unknown, refused; /* a fan ended so and may not */
     bool any_ok;             /* of first_of: an alternative has ended well */
     size_t alt;              /* of first_of: the alternative whose turn it is */

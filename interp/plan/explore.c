@@ -4,7 +4,8 @@
 #include <string.h>
 #include <time.h>
 
-static const size_t default_states = 200000;
+/* Bounds that do not depend on the machine, so that a verdict never does: states, what those of one depth take, and what was copied on the way. */
+static const size_t default_states = 200000, max_level_bytes = (size_t)512 << 20, max_copied_bytes = (size_t)8 << 30;
 
 /* ---- states ---- */
 
@@ -109,7 +110,30 @@ static void ended(struct search *s, const struct node *at) {
     }
 }
 
-static void expand(struct search *s, const struct node *from, struct level *next) {
+static int64_t cpu_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static bool over_limit(struct search *s, const struct level *now, const struct level *next) {
+    const struct explore_limits *l = &s->spec->limits;
+    if (s->out->limit)
+        return true;
+    if (s->machine.limit && !s->machine_limit)
+        s->machine_limit = s->machine.limit; /* told in the end; the search goes on as far as it can */
+    if (s->n >= l->max_states)
+        s->out->limit = arena_printf(s->arena, "%zu states", l->max_states);
+    else if (arena_used(now->arena) + arena_used(next->arena) > max_level_bytes)
+        s->out->limit = "512 MiB of states that differ in their order alone";
+    else if (s->copied > max_copied_bytes)
+        s->out->limit = "8 GiB of work";
+    else if (l->max_ms && cpu_ms() - s->since >= l->max_ms)
+        s->out->limit = arena_printf(s->arena, "%lld ms", (long long)l->max_ms);
+    return s->out->limit != NULL;
+}
+
+static void expand(struct search *s, const struct level *now, const struct node *from, struct level *next) {
     struct machine *m = &s->machine;
     bool moved = false;
     m->nchoices = m->pos = 0;
@@ -122,28 +146,14 @@ static void expand(struct search *s, const struct node *from, struct level *next
             moved |= !(m->nnotes && m->notes[m->nnotes - 1].event);
             arrived(s, from, next);
         }
+        s->copied += arena_used(m->scratch);
         arena_clear(m->scratch);
-    } while (!s->err->nerrors && machine_next(m));
+    } while (!s->err->nerrors && !over_limit(s, now, next) && machine_next(m));
     if (!moved)
         ended(s, from);
 }
 
 /* ---- the search ---- */
-
-static int64_t cpu_ms(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static bool over_limit(struct search *s, int64_t since) {
-    const struct explore_limits *l = &s->spec->limits;
-    if (s->n >= l->max_states)
-        s->out->limit = arena_printf(s->arena, "%zu states", l->max_states);
-    else if (l->max_ms && cpu_ms() - since >= l->max_ms)
-        s->out->limit = arena_printf(s->arena, "%lld ms", (long long)l->max_ms);
-    return s->out->limit != NULL;
-}
 
 static void first_states(struct search *s, const struct cluster *start, struct level *first) {
     struct machine *m = &s->machine;
@@ -163,18 +173,19 @@ static void first_states(struct search *s, const struct cluster *start, struct l
 }
 
 static void search(struct search *s, const struct cluster *start, bool calm) {
-    const int64_t since = cpu_ms();
     struct level now = {.arena = arena_new()};
     s->machine.calm = calm;
     s->seen = table_new();
     s->n = 0;
+    s->copied = 0;
+    s->since = cpu_ms();
     s->out->ends = 0;
     s->machine.scratch = arena_new();
     first_states(s, start, &now);
     while (now.n && !s->err->nerrors && !s->out->limit) {
         struct level next = {.arena = arena_new()};
-        for (size_t i = 0; i < now.n && !s->err->nerrors && !over_limit(s, since); i++)
-            expand(s, &now.nodes[i], &next);
+        for (size_t i = 0; i < now.n && !s->err->nerrors && !over_limit(s, &now, &next); i++)
+            expand(s, &now, &now.nodes[i], &next);
         level_free(&now);
         now = next;
     }
@@ -210,6 +221,8 @@ static void result(struct search *s) {
     out->breaches = by_weight(s->arena, out->breaches, out->nbreaches);
     out->clusters = s->set->n;
     out->bounded = s->machine.bounded;
+    if (!out->limit)
+        out->limit = s->machine_limit;
     out->safe = true;
     for (size_t i = 0; i < out->nbreaches; i++)
         out->safe &= out->breaches[i].accepted;

@@ -52,7 +52,7 @@ struct explored {
     size_t nbreaches;
     struct explore_fail *fails;
     size_t nfails;
-    const char *const *left_out; /* steps that are planned on arrival */
+    const char *const *left_out; /* steps that are planned on arrival, or whose effect only the run can tell */
     size_t nleft_out;
     struct cluster_set *own; /* what `after` lies in */
 };

@@ -9,8 +9,11 @@ unsigned machine_choose(struct machine *m, unsigned n) {
     assert(n > 0);
     if (n == 1)
         return 0;
+    if (m->pos == max_choices) {
+        m->limit = "64 things at once that only the run will know";
+        return 0;
+    }
     if (m->pos == m->nchoices) {
-        assert(m->nchoices < max_choices); /* one transition looks at few things that are not known */
         m->choice[m->nchoices] = 0;
         m->of[m->nchoices++] = n;
     }
@@ -38,8 +41,9 @@ enum x_end machine_end(const struct xitem *it, enum x_end end) {
 }
 
 void machine_note(struct machine *m, const char *step, const char *how, const char *outcome, enum x_end end) {
-    if (m->nnotes < max_notes)
-        m->notes[m->nnotes++] = (struct note){.step = step, .how = how, .outcome = outcome, .end = end, .after = m->at};
+    if (m->nnotes == max_notes)
+        m->nnotes--; /* the last one says what was done */
+    m->notes[m->nnotes++] = (struct note){.step = step, .how = how, .outcome = outcome, .end = end, .after = m->at};
 }
 
 /* ---- names ---- */
@@ -107,6 +111,20 @@ static const struct val *fan_val(struct machine *m, const struct xlist *l, size_
     return cluster_val(m->set, val_map_with(m->scratch, base, "items", items));
 }
 
+/* The fan of a step of the list: their indices rise. */
+static struct xfan *fan_of(struct xlist *l, const struct step *st) {
+    size_t lo = 0, hi = l->n;
+    while (lo < hi) {
+        const size_t mid = lo + (hi - lo) / 2;
+        if (l->steps[mid]->index < st->index)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    assert(lo < l->n && l->steps[lo] == st);
+    return &l->fans[lo];
+}
+
 static void fan_over(struct machine *m, struct xlist *l, size_t i, enum x_end end) {
     struct xfan *f = &l->fans[i];
     const struct step *st = l->steps[i];
@@ -128,13 +146,12 @@ static void fan_over(struct machine *m, struct xlist *l, size_t i, enum x_end en
     bool bad = f->blocked || end == X_FAILED || end == X_UNKNOWN || end == X_REFUSED;
     if (st->continue_on_failure && end == X_FAILED)
         bad = false;
-    for (size_t k = 0; k < st->nusers; k++)
-        for (size_t u = 0; u < l->n; u++)
-            if (l->steps[u] == st->users[k]) {
-                assert(l->fans[u].waits > 0);
-                l->fans[u].waits--;
-                l->fans[u].need_failed |= bad;
-            }
+    for (size_t k = 0; k < st->nusers; k++) {
+        struct xfan *user = fan_of(l, st->users[k]);
+        assert(user->waits > 0);
+        user->waits--;
+        user->need_failed |= bad;
+    }
     f->blocked = f->need_failed = false;
     l->bad |= bad;
     l->unknown |= bad && end == X_UNKNOWN;
@@ -277,7 +294,9 @@ static bool fan_fill(struct machine *m, struct xopen *o) {
 
 /* One thing that follows of itself, if there is one. What it does may end the list, so the caller starts anew. */
 static bool follow(struct machine *m, struct xlist *l) {
-    for (size_t i = 0; i < l->n; i++) {
+    while (l->from < l->n && l->fans[l->from].status == XFAN_OVER)
+        l->from++;
+    for (size_t i = l->from; i < l->n; i++) {
         struct xfan *f = &l->fans[i];
         if (l->first_of && i != l->alt)
             continue;
@@ -311,9 +330,12 @@ static void settle(struct machine *m) {
 
 /* ---- transitions ---- */
 
+enum { max_moves = 256 };
+
 struct moves {
-    struct xitem *items[256];
+    struct xitem *items[max_moves];
     size_t n;
+    bool more;     /* there are some that are not looked at */
     size_t active; /* all that can begin or are under way, whether or not they can move now */
 };
 
@@ -331,8 +353,10 @@ static void find_items(struct xlist *l, struct moves *mv) {
                 continue;
             if (it->inside)
                 find_items(it->inside, mv);
-            else if (mv->n < sizeof mv->items / sizeof *mv->items)
+            else if (mv->n < max_moves)
                 mv->items[mv->n++] = it;
+            else
+                mv->more = true;
         }
     }
 }
@@ -352,8 +376,10 @@ static bool held_by_other(const struct moves *mv, const struct xitem *it) {
 static void find_moves(struct machine *m, struct moves *mv) {
     find_items(m->root, mv);
     mv->active = mv->n;
+    if (mv->more)
+        m->limit = "256 acts at once";
     size_t n = 0, waits = 0;
-    struct xitem *all[sizeof mv->items / sizeof *mv->items];
+    struct xitem *all[max_moves];
     for (size_t i = 0; i < mv->n; i++) {
         struct xitem *it = mv->items[i];
         if (it->status == XITEM_READY && held_by_other(mv, it))

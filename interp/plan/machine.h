@@ -30,6 +30,7 @@ struct machine {
     struct err *err;
     bool calm;               /* only what happens if nothing goes wrong */
     bool bounded;            /* an unknown list was met */
+    const char *limit;       /* what was too much for one transition, or NULL: not every way was taken */
     /* the transition */
     struct xlist *root;
     const struct cluster *at;

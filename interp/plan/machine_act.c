@@ -66,13 +66,23 @@ static const char *how_of(struct machine *m, const struct def *d, const char *ou
     return text ? text : arena_printf(m->arena, "ends as '%s'", outcome);
 }
 
-/* One outcome of an action on the cluster as it is; NULL: it cannot happen here, or raised an error. */
+/* One outcome of an action on the cluster as it is; NULL: it cannot happen here, or raised an error. What only the run can tell leaves the cluster as
+ * it is, and the step is left out of the verdict. */
 static const struct cluster *apply(struct machine *m, const struct xitem *it, const char *outcome, const struct val **ret_outputs, enum x_end *ret_end) {
     const struct def *d = item_step(it)->def;
     struct model *model = model_branch(m->at->model);
     const char *ends = NULL;
     *ret_outputs = NULL;
-    const bool ok = model_apply(model, d, outcome, it->with, m->scratch, ret_outputs, &ends, m->err);
+    struct err *errs = err_new(m->scratch);
+    const bool ok = model_apply(model, d, outcome, it->with, m->scratch, ret_outputs, &ends, errs);
+    if (!ok && !strcmp(errs->first->code, "unpredictable")) {
+        model_free(model);
+        map_put(m->left_out, it->path, m);
+        *ret_end = X_OK;
+        return outcome ? NULL : m->at;
+    }
+    if (!ok)
+        (void)model_apply(model, d, outcome, it->with, m->scratch, ret_outputs, &ends, m->err); /* to be told */
     if (!ok || (ends && !strcmp(ends, "impossible"))) {
         model_free(model);
         return NULL;

@@ -28,25 +28,32 @@ static bool apply_effects(struct walk *w, struct frame *f, const struct step *st
 }
 
 /* Folds an action's effect; *ret_outputs has every declared output, unknown ones as such. *ret_impossible: its effect says that it cannot
- * end well on such a state, which is as it was. */
+ * end well on such a state, which is as it was. *ret_why: why its effect cannot be told, or untouched. */
 static bool apply_action(struct walk *w, const struct step *st, const char *path, const struct val *with, const struct val **ret_outputs,
-                         bool *ret_impossible, struct err *err) {
+                         bool *ret_impossible, const char **ret_why, struct err *err) {
     const struct val *predicted = NULL;
     const char *ends = NULL;
+    bool modelled = st->def->fn[FN_EFFECT] != 0;
     *ret_impossible = false;
-    if (st->def->fn[FN_EFFECT]) {
+    if (modelled) {
         struct model *m = model_clone(w->state); /* others point to w->state, so it is changed in place once that is sure */
-        bool ok = model_apply(m, st->def, NULL, with, w->arena, &predicted, &ends, err);
+        struct err *errs = err_new(w->arena);
+        const bool ok = model_apply(m, st->def, NULL, with, w->arena, &predicted, &ends, errs);
         *ret_impossible = ok && ends && !strcmp(ends, "impossible");
         model_free(m);
         if (*ret_impossible)
             return true;
-        if (!ok || !model_apply(w->state, st->def, NULL, with, w->arena, &predicted, NULL, err))
+        if (!ok && !strcmp(errs->first->code, "unpredictable")) {
+            modelled = false;
+            predicted = NULL;
+            *ret_why = arena_printf(w->arena, "what it does cannot be predicted: %s", errs->first->message);
+        } else if (!model_apply(w->state, st->def, NULL, with, w->arena, &predicted, NULL, err)) {
             return false;
+        }
     }
     const struct val *changes = val_get(st->def->decl, "changes");
     for (size_t i = 0; i < val_len(changes); i++)
-        part_taint(w, val_cstr(val_at(changes, i)), st->def->fn[FN_EFFECT] ? KNOWN_PREDICTED : KNOWN_UNKNOWN);
+        part_taint(w, val_cstr(val_at(changes, i)), modelled ? KNOWN_PREDICTED : KNOWN_UNKNOWN);
     const struct val *declared = val_get(st->def->decl, "outputs");
     struct val *outputs = val_map_new(w->arena);
     for (size_t i = 0; i < val_len(declared); i++) {
@@ -212,7 +219,7 @@ static struct result walk_act(struct walk *w, const struct item *it, const struc
         for (size_t i = 0; i < val_len(missing); i++)
             val_map_set(w->arena, w->attests, missing->map.pairs[i].key, missing->map.pairs[i].val);
         bool impossible;
-        if (!apply_action(w, st, it->path, with, &outputs, &impossible, err))
+        if (!apply_action(w, st, it->path, with, &outputs, &impossible, &w->lines[at].why, err))
             return (struct result){.failed = true};
         if (impossible) {
             w->lines[at].why = "predicted to fail: it cannot be done on a cluster like this";

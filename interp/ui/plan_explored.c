@@ -92,7 +92,7 @@ static void print_verdict(const struct explored *e, struct style s, struct buf *
         line(out, s, 2, LOOK_WARN, "bounded: lists that only the run will know were tried with 0, 1 and 2 items");
     for (size_t i = 0; i < e->nleft_out; i++) {
         buf_clear(&t);
-        buf_printf(&t, "left out: %s, which is planned and explored when the run comes to it", e->left_out[i]);
+        buf_printf(&t, "left out: what %s does, which is known only when the run comes to it", e->left_out[i]);
         line(out, s, 2, LOOK_WARN, t.data);
     }
     buf_done(&t);

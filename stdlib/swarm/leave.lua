@@ -104,7 +104,9 @@ return action {
         return ctx.fail(node .. ": no other manager speaks for the swarm (" .. tostring(engine) ..
           "), so the last usable state of it may be here; it is not thrown away")
       end
-      local record = lib.record(engine, id)
+      local record, got = lib.record(engine, id)
+      -- Whoever leaves without being demoted stays a member: a ghost.
+      if not record and got.status ~= 404 then return lib.fail(ctx, via, "GET /nodes/" .. id, got) end
       if record and record.ManagerStatus then
         if leader == id then ctx.log(node .. " leads; another manager will be elected") end
         lib.demote(ctx, via, engine, id)

@@ -256,6 +256,28 @@ static void a_function_that_changes_what_it_may_only_look_at_is_told(void **stat
     }
 }
 
+static void a_plan_that_is_too_wide_ends_by_a_limit_that_is_said(void **state) {
+    struct kit *k = *state;
+    struct buf b = BUF_INIT;
+    buf_adds(&b, "steps:\n  - { id: c, needs: [], command: [x] }\n");
+    for (int i = 0; i < 80; i++) /* so many things are not known at once */
+        buf_printf(&b, "  - { id: s%d, needs: [c], if: steps.c.outputs.stdout == '%d', wait_for: state.demo.x == 0 }\n", i, i);
+    struct explored *e = kit_explore(k, (struct explored_case){.body = b.data, .limits = {.max_states = 300}});
+    assert_non_null(e);
+    assert_non_null(e->limit);
+    explored_free(e);
+    buf_clear(&b);
+    k->n = 0;
+    buf_adds(&b, "steps:\n");
+    for (int i = 0; i < 300; i++)
+        buf_printf(&b, "  - { id: s%d, needs: [], uses: demo.add, with: { to: y, by: 2 } }\n", i);
+    e = kit_explore(k, (struct explored_case){.body = b.data, .limits = {.max_states = 200}});
+    assert_non_null(e);
+    assert_string_equal(e->limit, "200 states");
+    explored_free(e);
+    buf_done(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         KIT_TEST(a_plan_that_breaks_nothing_is_safe),
@@ -285,6 +307,7 @@ int main(void) {
         KIT_TEST(a_risk_that_is_accepted_by_name_is_told_and_gone_on_from),
         KIT_TEST(an_event_may_come_before_a_group_is_looked_at),
         KIT_TEST(a_limit_that_was_hit_is_said),
+        KIT_TEST(a_plan_that_is_too_wide_ends_by_a_limit_that_is_said),
         KIT_TEST(each_way_to_fail_says_where_it_leaves_the_cluster),
         KIT_TEST(a_function_that_changes_what_it_may_only_look_at_is_told),
         KIT_TEST(a_fault_in_an_effect_is_told_and_no_verdict_given),
