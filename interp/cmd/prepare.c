@@ -62,14 +62,17 @@ static bool prepare_whole(struct arena *a, const struct prepare_spec *spec, stru
     struct prepared p;
     if (!prepare_plan(a, spec, &p, err))
         return false;
-    if (!prepare_explore(a, spec, &p, &p.explored, err)) {
+    box_many_states(spec->ld->box); /* as long as they are there; from here to the advice */
+    const bool explored = prepare_explore(a, spec, &p, &p.explored, err);
+    if (explored && p.explored)
+        explore_advise(a, p.explored, spec->ld, spec->site, spec->run);
+    box_few_states(spec->ld->box);
+    if (!explored) {
         model_free(p.state);
         return false;
     }
-    if (p.explored) {
-        explore_advise(a, p.explored, spec->ld, spec->site, spec->run);
+    if (p.explored)
         p.plan = plan_with(a, p.plan, p.explored);
-    }
     *ret = p;
     return true;
 }
@@ -93,6 +96,7 @@ const char *plan_refusal(struct arena *a, const struct plan *p) {
 }
 
 bool prepare(struct ctx *c, const char *name, struct prepared *ret) {
+    c->loader.cache = map_new(c->arena); /* the site does not change any more, and advice asks for the same runbooks again */
     struct prepare_spec spec = {.ld = &c->loader, .runner = c->runner, .site = c->site_val, .run = c->run_val};
     return explore_options(c, &spec.limits, &spec.accepted) &&
            saved_sources(c, runbook_load(&c->loader, name, mark_none(), &spec.rb, c->err) ? spec.rb : NULL) && can_carry_out(c, spec.rb) &&

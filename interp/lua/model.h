@@ -16,6 +16,8 @@ struct model *model_clone(const struct model *m); /* deep */
 /* One to apply an effect to: each part is copied when the effect looks at it, and the others are shared. m stays as it is until the last branch is freed,
  * and nothing is set in a branch. What an effect does to the state that it is told to have been before changes m: who branches hashes m again in the end. */
 struct model *model_branch(const struct model *m);
+/* The same state with one part another; the other parts are shared, so of both nothing may be changed from here on. */
+struct model *model_with(const struct model *m, const char *part, const struct val *v);
 void model_free(struct model *m);
 void model_push(const struct model *m); /* the raw table, on the box's stack: for lua/ and task/ only */
 

@@ -1,5 +1,7 @@
 #include "lua/model_priv.h"
 
+#include "lua/lval.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -110,6 +112,41 @@ struct model *model_branch(const struct model *m) {
     box_tidy(m->box);
     n->box = m->box;
     n->from = m;
+    return n;
+}
+
+struct with {
+    struct model *to;
+    const struct model *from;
+    const char *part;
+    const struct val *v;
+};
+
+static int do_with(lua_State *L) {
+    const struct with *j = lua_touserdata(L, 1);
+    lua_newtable(L);
+    const int to = lua_gettop(L);
+    model_push_on(L, j->from);
+    for (lua_pushnil(L); lua_next(L, to + 1);) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, to);
+    }
+    lua_settop(L, to);
+    lua_pushstring(L, j->part);
+    lval_push(L, j->v);
+    lua_rawset(L, to);
+    j->to->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+struct model *model_with(const struct model *m, const char *part, const struct val *v) {
+    struct model *n = mem_alloc(sizeof *n);
+    assert(m->ref);
+    box_tidy(m->box);
+    n->box = m->box;
+    struct with j = {.to = n, .from = m, .part = part, .v = v};
+    model_trusted(m->box, do_with, &j);
     return n;
 }
 

@@ -182,13 +182,41 @@ const struct advice *advise_on(struct arena *a, const struct advisor *ad, const 
     return list;
 }
 
+static bool reads_inputs(const struct expr *e) {
+    for (size_t i = 0; i < e->nrefs; i++)
+        if (!strcmp(e->refs[i].names[0], "inputs"))
+            return true;
+    return false;
+}
+
+/* A precondition that reads no input and fails for sure: then nothing needs to be bound to know that it does not apply. */
+static bool surely_not(struct arena *a, const struct advisor *ad, const struct runbook *rb, const struct advise_spec *spec) {
+    const struct scope sc = {.lib = ad->ld->lib, .state = spec->state, .site = spec->site, .run = spec->run};
+    if (part_missing(a, rb, spec))
+        return true;
+    for (size_t i = 0; i < rb->npre; i++) {
+        struct call_signal sig = {0};
+        bool held = true;
+        if (!reads_inputs(rb->pre[i].expr) && expr_test(ad->ld->box, rb->pre[i].expr, &sc, a, &held, &sig, err_new(a)) == CALL_OK && !held)
+            return true;
+    }
+    return false;
+}
+
 size_t advise_names(struct arena *a, const struct advisor *ad, const struct advise_spec *spec, const char *const **ret) {
-    size_t n, k = 0;
-    const struct advice *list = advise_on(a, ad, spec, &n);
-    const char **names = arena_array(a, const char *, n + 1);
-    for (size_t i = 0; i < n; i++)
-        if (list[i].kind == ADVICE_APPLIES)
-            names[k++] = list[i].name;
+    const char **names = arena_array(a, const char *, ad->n + 1);
+    struct arena *scratch = arena_new();
+    size_t k = 0;
+    for (size_t i = 0; i < ad->n; i++) {
+        const struct entry *e = &ad->entries[i];
+        struct advice out = {.kind = ADVICE_ANYTIME};
+        if (!e->rb || !(e->rb->nrequires + e->rb->npre) || surely_not(scratch, ad, e->rb, spec))
+            continue;
+        judge(scratch, ad, e->rb, spec, &out);
+        if (out.kind == ADVICE_APPLIES)
+            names[k++] = e->name;
+    }
+    arena_free(scratch);
     *ret = names;
     return k;
 }

@@ -65,6 +65,10 @@ enum call_result machine_test(struct machine *m, const struct expr *e, const str
 /* keep: unknown parts stay in the value. */
 enum call_result machine_value(struct machine *m, const struct tmpl *t, bool keep, const struct xitem *from, const struct xlist *list,
                                const struct val **ret);
+/* The same for a value that is used once and not kept: not remembered, and in the scratch arena. */
+enum call_result machine_value_once(struct machine *m, const struct tmpl *t, const struct xitem *from, const struct val **ret);
+/* What such a value follows from. */
+struct key machine_value_key(struct machine *m, const struct tmpl *t, const struct xitem *from);
 const struct val *machine_item_val(struct machine *m, const struct xitem *it, enum x_end end);
 
 /* machine_act.c: how an act can end. */

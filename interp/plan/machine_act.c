@@ -177,23 +177,27 @@ const struct cluster *machine_effects(struct machine *m, const struct xitem *it,
     const struct step *st = item_step(it);
     if (!st->neffects)
         return c;
-    const struct val **values = arena_array(m->scratch, const struct val *, st->neffects);
     struct key k = key_of("effects");
     key_add_ptr(&k, st);
     key_add_ptr(&k, c);
-    for (size_t i = 0; i < st->neffects; i++) {
-        /* what cannot be told changes nothing here; the plan's line says so */
-        if (machine_value(m, st->effects[i].value, true, it, NULL, &values[i]) != CALL_OK)
-            values[i] = NULL;
-        key_add_ptr(&k, values[i]);
-    }
+    for (size_t i = 0; i < st->neffects; i++)
+        key_add_key(&k, machine_value_key(m, st->effects[i].value, it));
     const struct cluster *found = table_get(m->memo, k);
     if (found)
         return found;
-    struct model *model = model_clone(c->model);
+    const struct val **values = arena_array(m->scratch, const struct val *, st->neffects);
     for (size_t i = 0; i < st->neffects; i++)
-        if (values[i])
-            (void)model_set_path(model, st->effects[i].path, values[i], st->effects[i].mark, m->err);
+        if (machine_value_once(m, st->effects[i].value, it, &values[i]) != CALL_OK)
+            values[i] = NULL; /* what cannot be told changes nothing here; the plan's line says so */
+    struct model *model;
+    if (st->neffects == 1 && values[0] && !strchr(st->effects[0].path, '.') && model_has(c->model, st->effects[0].path)) {
+        model = model_with(c->model, st->effects[0].path, values[0]);
+    } else {
+        model = model_clone(c->model);
+        for (size_t i = 0; i < st->neffects; i++)
+            if (values[i])
+                (void)model_set_path(model, st->effects[i].path, values[i], st->effects[i].mark, m->err);
+    }
     found = cluster_intern(m->set, model);
     *table_slot(m->memo, k) = (void *)(uintptr_t)found;
     return found;

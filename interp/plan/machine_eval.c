@@ -203,3 +203,15 @@ enum call_result machine_value(struct machine *m, const struct tmpl *t, bool kee
     *ret = s->v;
     return s->r;
 }
+
+struct key machine_value_key(struct machine *m, const struct tmpl *t, const struct xitem *from) {
+    const struct from f = {.m = m, .item = from};
+    return eval_key(m, "value", NULL, t, &f);
+}
+
+enum call_result machine_value_once(struct machine *m, const struct tmpl *t, const struct xitem *from, const struct val **ret) {
+    const struct from f = {.m = m, .item = from};
+    struct scope sc = scope_of(&f);
+    struct call_signal sig = {0};
+    return tmpl_eval(m->spec->ld->box, t, &sc, true, m->scratch, ret, &sig, m->err);
+}

@@ -328,7 +328,13 @@ bool runbook_load_in(struct loader *l, const char *name, struct mark at, const s
 }
 
 bool runbook_load(struct loader *ld, const char *name, struct mark at, const struct runbook **ret, struct err *err) {
-    return runbook_load_in(ld, name, at, NULL, ret, err);
+    const struct runbook *rb = ld->cache ? map_get(ld->cache, name) : NULL;
+    if (!rb && !runbook_load_in(ld, name, at, NULL, &rb, err))
+        return false;
+    if (ld->cache && strcmp(name, "-") != 0)
+        map_put(ld->cache, name, (void *)(uintptr_t)rb);
+    *ret = rb;
+    return true;
 }
 
 /* ---- questions about a runbook ---- */

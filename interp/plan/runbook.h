@@ -130,6 +130,7 @@ struct loader {
     struct files *files;     /* "runbooks/NAME.yaml" */
     struct library *lib;
     const struct site *site; /* NULL: node names and hook rights are not checked */
+    struct map *cache;       /* by name: runbooks that were loaded; or NULL. What is loaded with it is checked against the site of the first time */
 };
 
 /* Loads by name ("swarm/rebalance": from the site's library and the shipped ones) or by path (if it ends in .yaml or .yml, or is "-"), and checks
