@@ -38,6 +38,18 @@ static void print_value(const char *title, const struct val *v) {
     buf_done(&b);
 }
 
+/* What an act can come to beside what it is for. */
+static void print_outcomes(const struct def *d) {
+    if (d->kind != DEF_ACTION)
+        return;
+    if (val_get_bool(d->decl, "planned", false))
+        printf("\nIt cannot act yet; it can be planned and rehearsed.\n");
+    if (d->noutcomes)
+        printf("\noutcomes, beside ok, failed and no answer\n");
+    for (size_t i = 0; i < d->noutcomes; i++)
+        printf("  %-20s %s\n", d->outcomes[i].name, val_get_str(val_get(d->decl, "outcome_texts"), d->outcomes[i].name, ""));
+}
+
 static void doc_def(const struct def *d) {
     static const struct {
         const char *key, *title;
@@ -48,6 +60,7 @@ static void doc_def(const struct def *d) {
         print_value(values[i].title, val_get(d->decl, values[i].key));
     print_entries("inputs", val_get(d->decl, "inputs"));
     print_entries("outputs", val_get(d->decl, "outputs"));
+    print_outcomes(d);
     const struct val *schema = val_get(d->decl, "schema");
     if (schema) {
         struct buf b = BUF_INIT;
