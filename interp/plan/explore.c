@@ -5,7 +5,7 @@
 #include <time.h>
 
 /* Bounds that do not depend on the machine, so that a verdict never does: states, what those of one depth take, and what was copied on the way. */
-static const size_t default_states = 200000, max_level_bytes = (size_t)512 << 20, max_copied_bytes = (size_t)8 << 30;
+static const size_t default_states = 200000, transitions_per_state = 20, max_level_bytes = (size_t)512 << 20, max_copied_bytes = (size_t)8 << 30;
 
 /* ---- states ---- */
 
@@ -126,6 +126,8 @@ static bool over_limit(struct search *s, const struct level *now, const struct l
         s->out->limit = arena_printf(s->arena, "%zu states", l->max_states);
     else if (arena_used(now->arena) + arena_used(next->arena) > max_level_bytes)
         s->out->limit = "512 MiB of states that differ in their order alone";
+    else if (s->transitions > (l->max_states + 50) * transitions_per_state)
+        s->out->limit = arena_printf(s->arena, "%zu transitions", s->transitions);
     else if (s->copied > max_copied_bytes)
         s->out->limit = "8 GiB of work";
     else if (l->max_ms && cpu_ms() - s->since >= l->max_ms)
@@ -147,6 +149,7 @@ static void expand(struct search *s, const struct level *now, const struct node 
             arrived(s, from, next);
         }
         s->copied += arena_used(m->scratch);
+        s->transitions++;
         arena_clear(m->scratch);
     } while (!s->err->nerrors && !over_limit(s, now, next) && machine_next(m));
     if (!moved)
@@ -177,7 +180,7 @@ static void search(struct search *s, const struct cluster *start, bool calm) {
     s->machine.calm = calm;
     s->seen = table_new();
     s->n = 0;
-    s->copied = 0;
+    s->copied = s->transitions = 0;
     s->since = cpu_ms();
     s->out->ends = 0;
     s->machine.scratch = arena_new();

@@ -21,6 +21,7 @@ struct search {
     struct record *records;
     size_t n, cap;
     struct explored *out;
+    size_t transitions;
     size_t copied;           /* bytes that the transitions so far have taken */
     int64_t since;           /* of processor time, ms */
     const char *machine_limit;
