@@ -34,6 +34,7 @@ struct kit {
 };
 
 static inline void kit_file(struct kit *k, const char *name, const char *text) {
+    assert_true(k->n + 1 < sizeof k->table / sizeof *k->table);
     k->table[k->n++] = (struct embedded_file){name, (const unsigned char *)text, (const unsigned char *)text + strlen(text)};
     k->table[k->n] = (struct embedded_file){0};
 }
