@@ -22,7 +22,7 @@ struct words { /* of an option that may be given several times */
 };
 
 struct options {
-    const char *site, *store, *world, *output, *color, *inputs_file, *parallel, *seed, *events, *max_states, *out, *min_coverage;
+    const char *site, *store, *world, *output, *color, *inputs_file, *parallel, *seed, *events, *max_states, *out, *min_coverage, *rev;
     struct words inputs, attest, library, fail, event, accept_risk;
     bool yes, verbose, help, detailed;
 };
@@ -44,6 +44,7 @@ enum {
     OPT_EXPLORE = 4096,
     OPT_SAVE = 8192,
     OPT_COVERAGE = 16384,
+    OPT_REV = 32768,
 };
 
 /* One invocation: made by main, filled by the ctx_ functions as far as a command needs it, taken down by ctx_close. */
@@ -57,6 +58,7 @@ struct ctx {
     /* the language */
     struct site *site;
     const struct source *site_text; /* of the site's file, also in a rehearsal; or NULL */
+    const char *commit; /* what --rev names, or NULL */
     struct files *files;
     struct box *box;
     struct library *lib;
@@ -167,8 +169,11 @@ bool saved_write(struct ctx *c, const struct prepared *p, const char **ret_id);
 
 /* ---- git.c ---- */
 
-/* {commit, clean} of the work tree that a folder is in, `clean` for what is below the folder; NULL: it is in none, or git cannot tell. */
-const struct val *git_state(struct arena *a, const char *dir);
+/* {commit, clean[, rev]}: the commit that --rev names, or that of the work tree which the runbook's file (else the site's) is in; `clean` if
+ * runbook, library and, where it is in git, the site are as committed. NULL: it is in none, or git cannot tell. */
+const struct val *git_of(struct ctx *c, const struct runbook *rb);
+/* Adds a folder's files as they are in the commit that --rev names, once under each prefix (ended by NULL). The work tree is not touched. */
+bool git_add_dir(struct ctx *c, const char *dir, const char *const *prefixes, struct mark at);
 
 /* ---- test_file.c ---- */
 

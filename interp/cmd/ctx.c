@@ -42,27 +42,58 @@ static bool load_site(struct ctx *c) {
     return true;
 }
 
-/* A site's folder holds runbooks (NAME.yaml) and definitions (FAMILY/NAME.lua, or NAME.lua for a hook) side by side. */
-static bool add_site_folders(struct ctx *c) {
+/* A folder, once under each prefix. */
+static bool add_folder(struct ctx *c, const char *dir, const char *const *prefixes, struct mark at) {
+    if (c->opt.rev)
+        return git_add_dir(c, dir, prefixes, at);
     bool ok = true;
-    for (size_t i = 0; c->site && c->site->library && c->site->library[i]; i++) {
-        ok &= files_add_dir(c->files, c->site->library[i], "runbooks/", c->site->library_marks[i], c->err);
-        ok = ok && files_add_dir(c->files, c->site->library[i], "stdlib/", c->site->library_marks[i], c->err);
-    }
+    for (; ok && *prefixes; prefixes++)
+        ok = files_add_dir(c->files, dir, *prefixes, at, c->err);
     return ok;
 }
 
+/* A site's folder holds runbooks (NAME.yaml) and definitions (FAMILY/NAME.lua, or NAME.lua for a hook) side by side. */
+static bool add_site_folders(struct ctx *c) {
+    static const char *const prefixes[] = {"runbooks/", "stdlib/", NULL};
+    bool ok = true;
+    for (size_t i = 0; c->site && c->site->library && c->site->library[i]; i++)
+        ok &= add_folder(c, c->site->library[i], prefixes, c->site->library_marks[i]);
+    return ok;
+}
+
+/* With --rev, what is read must be what is in the commit. */
+static bool rev_is_used(struct ctx *c) {
+    if (!c->opt.rev)
+        return true;
+    if (!c->commit) {
+        struct diag *d = err_add(c->err, mark_none(), "usage", "--rev has no folder to read as of '%s'", c->opt.rev);
+        diag_hint(c->err, d, "name the folders of the runbooks: `library` in the site, or --library");
+        return false;
+    }
+    for (int i = 0; i < c->argc; i++) {
+        const char *dot = strrchr(c->argv[i], '.');
+        if (!dot || (strcmp(dot, ".yaml") && strcmp(dot, ".yml")))
+            continue;
+        struct diag *d = err_add(c->err, mark_none(), "usage", "'%s' is a file of the work tree, and --rev reads runbooks from a commit", c->argv[i]);
+        diag_hint(c->err, d, "name the runbook as its folder in the library has it, without .yaml");
+        return false;
+    }
+    return true;
+}
+
 bool ctx_language(struct ctx *c) {
+    static const char *const no_prefix[] = {"", NULL};
     if (!load_site(c))
         return false;
     c->files = files_new(c->arena);
     bool ok = true;
     for (size_t i = 0; i < c->opt.library.n; i++)
-        ok &= files_add_dir(c->files, c->opt.library.items[i], "", mark_none(), c->err);
+        ok &= add_folder(c, c->opt.library.items[i], no_prefix, mark_none());
     const char *env = getenv("QUORATE_LIBRARY");
     if (env && *env && !c->opt.library.n)
-        ok &= files_add_dir(c->files, env, "", mark_none(), c->err);
+        ok &= add_folder(c, env, no_prefix, mark_none());
     ok = add_site_folders(c) && ok;
+    ok = ok && rev_is_used(c);
     files_add_embedded(c->files, embedded_files);
     c->box = box_new(NULL);
     c->lib = library_new(c->arena, c->box, c->files);

@@ -4,12 +4,12 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { LANGUAGE = OPT_SITE | OPT_LIBRARY, BINDING = LANGUAGE | OPT_INPUT | OPT_ATTEST | OPT_VERBOSE | OPT_OUTPUT | OPT_WORLD | OPT_EXPLORE };
+enum { LANGUAGE = OPT_SITE | OPT_LIBRARY, BINDING = LANGUAGE | OPT_REV | OPT_INPUT | OPT_ATTEST | OPT_VERBOSE | OPT_OUTPUT | OPT_WORLD | OPT_EXPLORE };
 
 const struct command_info command_infos[] = {
-    {"check", "RUNBOOK...", "Read runbooks and check everything that needs no cluster.", LANGUAGE, 1, -1, cmd_check},
+    {"check", "RUNBOOK...", "Read runbooks and check everything that needs no cluster.", LANGUAGE | OPT_REV, 1, -1, cmd_check},
     {"diagnose", "", "Probe everything, layer by layer, and tell what is wrong and which runbook applies. Exit 1 if something is wrong.",
-     LANGUAGE | OPT_OUTPUT | OPT_WORLD, 0, 0, cmd_diagnose},
+     LANGUAGE | OPT_REV | OPT_OUTPUT | OPT_WORLD, 0, 0, cmd_diagnose},
     {"plan", "RUNBOOK|PLAN", "Probe the cluster and show what a run would do, and how that is known. Changes nothing.", BINDING | OPT_SAVE, 1, 1, cmd_plan},
     {"run", "RUNBOOK|PLAN", "Plan, and then carry it out; or carry out a saved plan, if a plan made now is still the same.",
      BINDING | OPT_YES | OPT_STORE | OPT_PARALLEL, 1, 1, cmd_run},
@@ -40,6 +40,7 @@ static const struct option_info {
     {"site", 's', "FILE", OPT_SITE, KIND_TEXT, offsetof(struct options, site), "the site; default: $QUORATE_SITE, or site.yaml here if there is one"},
     {"library", 'L', "DIR", OPT_LIBRARY, KIND_WORDS, offsetof(struct options, library),
      "a folder with stdlib/ and runbooks/ that goes before the built-in one ($QUORATE_LIBRARY)"},
+    {"rev", 0, "COMMIT", OPT_REV, KIND_TEXT, offsetof(struct options, rev), "the library's folders as of a commit of git; the work tree is not touched"},
     {"input", 'i', "NAME=VALUE", OPT_INPUT, KIND_WORDS, offsetof(struct options, inputs), "an input; NAME=@FILE reads YAML from a file"},
     {"inputs", 'I', "FILE", OPT_INPUT, KIND_TEXT, offsetof(struct options, inputs_file), "inputs from a YAML file"},
     {"attest", 'A', "NODE,...", OPT_ATTEST, KIND_WORDS, offsetof(struct options, attest),

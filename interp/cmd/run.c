@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct val *about(struct ctx *c) {
+static const struct val *about(struct ctx *c, const struct runbook *rb) {
     struct val *m = val_map_new(c->arena);
     char host[256] = "?";
     gethostname(host, sizeof host - 1);
@@ -20,6 +20,9 @@ static const struct val *about(struct ctx *c) {
     val_map_set(c->arena, m, "uid", val_int(c->arena, getuid()));
     val_map_set(c->arena, m, "pid", val_int(c->arena, getpid()));
     val_map_set(c->arena, m, "yes", val_bool(c->arena, c->opt.yes));
+    const struct val *git = git_of(c, rb);
+    if (git)
+        val_map_set(c->arena, m, "git", git);
     return m;
 }
 
@@ -95,7 +98,7 @@ static int execute(struct ctx *c, const struct prepared *p) {
         return EXIT_USAGE;
     const struct exec_spec spec = {.ld = &c->loader, .loop = c->loop, .store = store, .runner = c->runner,
                                    .asker = asker_new(c->arena, c->loop, c->opt.yes), .screens = screens, .run_id = id, .plan = p->plan,
-                                   .state = p->state, .site = c->site_val, .run = run, .about = about(c), .parallel = parallel, .limits = limits, .accepted = accepted,
+                                   .state = p->state, .site = c->site_val, .run = run, .about = about(c, p->rb), .parallel = parallel, .limits = limits, .accepted = accepted,
                                    .plan_id = c->saved ? c->saved->id : NULL, .plan_digest = c->saved_digest};
     int status = exec_run(c->arena, &spec, c->err);
     if (status == EXIT_JOURNAL && c->err->first && !strcmp(c->err->first->code, "plan-used")) /* by another process, since saved_usable */

@@ -114,6 +114,8 @@ static bool take_plan(struct ctx *c) {
         c->opt.site = val_get_str(s->site, "file", NULL);
     if (!c->opt.library.n)
         words_from(c, &c->opt.library, val_get(s->library, "folders"));
+    if (!c->opt.rev)
+        c->opt.rev = val_get_str(val_get(s->doc, "git"), "rev", NULL);
     words_from(c, &c->opt.attest, s->attested);
     words_from(c, &c->opt.accept_risk, val_get(s->doc, "accepted"));
     const struct val *explored = val_get(s->doc, "explore");
@@ -390,16 +392,6 @@ static const struct val *library_doc(struct ctx *c) {
     return m;
 }
 
-/* Only of a text that is really the file it is named after: what is embedded has such a name too. */
-static const struct val *git_doc(struct ctx *c, const struct runbook *rb) {
-    const struct source *src;
-    char hex[65];
-    if (access(rb->src->name, R_OK) || !file_read(c->arena, rb->src->name, NULL, max_plan, &src, err_new(c->arena)))
-        return NULL;
-    sha256_hex(src->text, src->len, hex);
-    return strcmp(hex, rb->digest) ? NULL : git_state(c->arena, path_dir(c->arena, rb->src->name));
-}
-
 static const char *time_text(struct arena *a, int64_t ms) {
     struct buf b = BUF_INIT;
     time_print(&b, ms);
@@ -410,7 +402,7 @@ static const char *time_text(struct arena *a, int64_t ms) {
 
 static const struct val *plan_doc(struct ctx *c, const struct prepared *p, const char *id) {
     struct val *m = val_map_new(c->arena);
-    const struct val *git = git_doc(c, p->rb);
+    const struct val *git = git_of(c, p->rb);
     struct clock *wall = clock_system(); /* that of a rehearsal stands at its beginning */
     char *folder = realpath(".", NULL);
     set_text(c, m, "quorate-plan", SAVED_FORMAT);

@@ -25,8 +25,9 @@ static const struct field site_in[] = {{"file", F_STRING, true, "its path", NULL
                                        {"name", F_STRING, true, "its name", NULL, NULL},
                                        {"digest", F_STRING, true, "SHA-256 of its text", NULL, NULL},
                                        {0}};
-static const struct field git_in[] = {{"commit", F_STRING, true, "HEAD of the work tree that the runbook is in", NULL, NULL},
-                                      {"clean", F_BOOL, true, "whether the runbook's folder is as in that commit", NULL, NULL},
+static const struct field git_in[] = {{"commit", F_STRING, true, "that of --rev, or HEAD of the work tree that the runbook, or the site, is in", NULL, NULL},
+                                      {"clean", F_BOOL, true, "whether runbook, site and library are as in a commit", NULL, NULL},
+                                      {"rev", F_STRING, false, "as --rev", NULL, NULL},
                                       {0}};
 static const struct field explore_in[] = {{"events", F_STRING, false, "as --events", NULL, NULL},
                                           {"max-states", F_STRING, false, "as --max-states", NULL, NULL},

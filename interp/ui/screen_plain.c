@@ -27,9 +27,12 @@ static const char *clip(struct arena *a, const struct val *v, size_t max) {
 static struct line line_run_started(struct arena *a, const struct event *e) {
     const struct val *d = e->data;
     const char *plan = val_get_str(val_get(d, "plan"), "id", NULL);
-    return (struct line){val_get_bool(d, "real", true) ? "run" : "rehearse", LOOK_BOLD,
-                         arena_printf(a, "%s %s, site %s, run %s%s%s", val_get_str(d, "runbook", "?"), val_get_str(d, "version", ""),
-                                      val_get_str(d, "site", "?"), val_get_str(d, "run", "?"), plan ? ", plan " : "", plan ? plan : ""),
+    const bool real = val_get_bool(d, "real", true);
+    const struct val *git = real ? val_get(val_get(d, "about"), "git") : NULL;
+    const char *from = git ? arena_printf(a, ", git %.12s%s", val_get_str(git, "commit", "?"), val_get_bool(git, "clean", false) ? "" : " with changes") : "";
+    return (struct line){real ? "run" : "rehearse", LOOK_BOLD,
+                         arena_printf(a, "%s %s, site %s, run %s%s%s%s", val_get_str(d, "runbook", "?"), val_get_str(d, "version", ""),
+                                      val_get_str(d, "site", "?"), val_get_str(d, "run", "?"), plan ? ", plan " : "", plan ? plan : "", from),
                          val_len(val_get(d, "inputs")) ? clip(a, val_get(d, "inputs"), 200) : NULL};
 }
 

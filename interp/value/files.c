@@ -1,6 +1,5 @@
 #include "value/files.h"
 
-#include "base/map.h"
 #include "value/file.h"
 
 #include <dirent.h>
@@ -15,8 +14,9 @@ enum { max_depth = 8, max_names = 20000 };
 struct layer {
     struct layer *next;
     const char *dir;                       /* a folder … */
-    const struct embedded_file *embedded;  /* … or a table */
-    struct map *names;                     /* name → path on disk, or const struct embedded_file * */
+    const struct embedded_file *embedded;  /* … or a table … */
+    bool sources;                          /* … or texts that are there already */
+    struct map *names;                     /* name → path on disk, const struct embedded_file *, or const struct source * */
 };
 
 struct files {
@@ -46,7 +46,7 @@ static bool ends_with(const char *s, const char *suffix) {
     return n >= m && !strcmp(s + n - m, suffix);
 }
 
-static bool seen(const char *name) {
+bool files_sees(const char *name) {
     return ends_with(name, ".lua") || ends_with(name, ".yaml") || ends_with(name, ".yml");
 }
 
@@ -82,7 +82,7 @@ static bool scan(struct walk *w, const char *dir, const char *name, int depth) {
             continue;
         if (S_ISDIR(st.st_mode) && depth < max_depth)
             ok = scan(w, path, arena_printf(a, "%s/", below), depth + 1);
-        else if (S_ISREG(st.st_mode) && seen(e->d_name))
+        else if (S_ISREG(st.st_mode) && files_sees(e->d_name))
             map_put(w->layer->names, below, (void *)(uintptr_t)path);
     }
     closedir(d);
@@ -105,6 +105,14 @@ void files_add_embedded(struct files *f, const struct embedded_file *table) {
     l->embedded = table;
     for (; table->name; table++)
         map_put(l->names, table->name, (void *)(uintptr_t)table);
+}
+
+void files_add_sources(struct files *f, const struct map *sources) {
+    struct layer *l = layer_new(f);
+    l->sources = true;
+    for (struct map_iter it = map_iter(sources); map_next(&it);)
+        if (files_sees(it.key))
+            map_put(l->names, it.key, it.value);
 }
 
 static const struct layer *layer_with(const struct files *f, const char *name) {
@@ -133,6 +141,8 @@ const struct source *files_read(struct files *f, const char *name, struct err *e
         struct source *own = arena_new_of(f->arena, struct source);
         *own = (struct source){.name = e->name, .text = (const char *)e->data, .len = (size_t)(e->end - e->data)};
         src = own;
+    } else if (l->sources) {
+        src = map_get(l->names, name);
     } else if (!file_read(f->arena, map_get(l->names, name), NULL, max_file, &src, err)) {
         return NULL;
     }

@@ -1,10 +1,11 @@
-/* files.h: a read-only tree of files in layers: folders on disk before what is embedded in the binary.
+/* files.h: a read-only tree of files in layers: folders on disk, or as of a commit, before what is embedded in the binary.
  *
  * Names are relative with '/', such as "stdlib/swarm/leave.lua" and "runbooks/swarm/rebalance.yaml". The first layer that has a name wins. */
 #ifndef VALUE_FILES_H
 #define VALUE_FILES_H
 
 #include "base/err.h"
+#include "base/map.h"
 
 struct embedded_file {
     const char *name;
@@ -17,6 +18,10 @@ struct files *files_new(struct arena *a);
 /* A folder whose content appears under `prefix` ("" or "stdlib/" …). Absent folders are an error at `at`. Only names ending in one of .lua .yaml
  * .yml are seen; symbolic links are followed; names with ".." never. */
 bool files_add_dir(struct files *f, const char *dir, const char *prefix, struct mark at, struct err *err);
+/* Texts that were read already, name → const struct source *, as a layer; only such names are seen. */
+void files_add_sources(struct files *f, const struct map *sources);
+/* Whether a file of that name is ever seen. */
+bool files_sees(const char *name);
 /* A table that ends with a NULL name. */
 void files_add_embedded(struct files *f, const struct embedded_file *table);
 /* The source (its name is the path for people), or NULL if there is none; unreadable: NULL and an error. */
