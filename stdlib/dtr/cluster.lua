@@ -6,9 +6,12 @@ local function flag(description) return { type = "boolean", description = descri
 local function number(description) return { type = "integer", description = description } end
 local function words(list_of, description) return { type = "string", enum = list_of, description = description } end
 
+local function evidence(entry) entry.evidence = true return entry end -- for people
+
 local replica = { type = "map", keys = {
-  node = text("inventory name of its node"), address = text("where it is asked"),
-  answers = flag("its node and its containers answer"),
+  node = text("inventory name of its node; absent: not known"), address = text("where it is asked"),
+  port = number("where its nginx is published"), why = evidence(text("why it is not healthy, or who says that it is")),
+  answers = flag("the engine of its node answers, or the others hear of it"),
   health = words({ "healthy", "unhealthy", "unknown" }, "as GET /_ping and cluster_status tell"),
   members = { type = "list", of = text("replica ID"), description = "whom it believes to be members; empty: it is none itself" },
   needed = number("the majority that it may still go by while not every member has learnt of a change; absent: that of its members"),
@@ -20,6 +23,9 @@ local replica = { type = "map", keys = {
 return probe {
   summary = "Replicas, their beliefs and the quorum of DTR",
   schema = { type = "map", keys = {
+    installed = flag("some container or volume of a replica was seen, or heard of"),
+    url = evidence(text("the site's way in")),
+    credentials = evidence(words({ "proved", "refused", "unproved", "missing" }, "what cluster_status says to the administrator of ucp in the site")),
     version = text("version of DTR"),
     cut = flag("replicas on different sides do not see each other"),
     quorum = { type = "map", keys = {
@@ -28,10 +34,10 @@ return probe {
       healthy = number("how many of them are healthy and connected"),
       why = { type = "string", description = "the evidence, in one line", evidence = true } } },
     replicas = { type = "map", of = replica, description = "by replica ID" },
-    gone = { type = "map", of = replica, description = "replicas that are no members any more and did not answer when they were dropped, by ID" },
+    gone = evidence{ type = "map", of = replica, description = "by ID: replicas that no cluster counts any more and that did not answer when they were " ..
+      "dropped; predicted only, nobody can see them" },
+    leftovers = evidence{ type = "map", of = text("node"), description = "volumes of replicas that no cluster counts any more, by ID" },
     nodes = { type = "map", of = { type = "map", keys = { side = text("its side of a cut") } }, description = "where nodes are, as far as it is known" },
   } },
-  run = function(ctx)
-    return ctx.fail("DTR is not probed yet; rehearse on a world file (--world FILE)")
-  end,
+  run = function(ctx) return dtr.look(ctx) end,
 }

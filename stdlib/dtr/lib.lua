@@ -9,7 +9,7 @@
 -- These run very often (plans are explored), so groups are bits of an integer, texts are made only when something is wrong, and what follows from
 -- a state that does not change any more is worked out once.
 
-local pairs, ipairs, quorum, list, copy, once = pairs, ipairs, quorum, list, copy, once
+local pairs, ipairs, next, quorum, list, copy, once = pairs, ipairs, next, quorum, list, copy, once
 
 local lib = {}
 
@@ -145,12 +145,13 @@ end
 -- What people and --attest call a replica: the machine that it is on.
 function lib.label(r, id) return r.node or id end
 
--- { [machine] = why } of all replicas but `keep` that do not answer, those that no cluster counts any more included.
+-- { [machine] = why } of all replicas but `keep` that do not answer, those that no cluster counts any more included. One that nothing is left of
+-- cannot come back.
 function lib.absent(d, keep)
   local r = {}
   for _, part in ipairs{ d.replicas, d.gone or {} } do
     for id, x in pairs(part) do
-      if id ~= keep and not x.answers then r[lib.label(x, id)] = "replica " .. id .. " does not answer, and could come back with its old state" end
+      if id ~= keep and not x.answers and x.volumes ~= "absent" then r[lib.label(x, id)] = "replica " .. id .. " does not answer, and could come back with its old state" end
     end
   end
   return r
@@ -199,31 +200,41 @@ end
 -- be changed
 function lib.before(d) return once(d, remember) end
 
+-- Works out the quorum from the replicas and their health; `v` is their view.
+function lib.tally(d, v, why)
+  local replicas, voters, fit, most_alive = d.replicas, 0, 0, 0
+  for _, r in pairs(replicas) do
+    if #r.members > voters then voters = #r.members end
+  end
+  for k = 1, v.n do
+    if v.alive[k] > most_alive then
+      most_alive, voters = v.alive[k], #replicas[v.ids[k]].members
+    end
+  end
+  local id, i = lib.holder(d, v)
+  if id then
+    voters, fit = #replicas[id].members, v.fit[i]
+  end
+  d.quorum = { held = id ~= nil, voters = voters, needed = quorum(voters), healthy = fit, why = why }
+  if d.installed ~= nil then d.installed = next(replicas) ~= nil end
+end
+
 -- Works out health and quorum anew after a change; `was` is what lib.before gave; `cured`: one that is not unhealthy any more.
 function lib.recount(d, was, cured)
-  local sick, replicas, voters = was and was.sick or {}, d.replicas, 0
+  local sick, replicas = was and was.sick or {}, d.replicas
   for id, r in pairs(replicas) do
     if runs(r) then
       r.health = sick[id] and id ~= cured and "unhealthy" or "healthy"
     else
       r.health = r.answers and "unhealthy" or "unknown"
     end
-    if #r.members > voters then voters = #r.members end
   end
   local v = view(d)
-  local id, i = lib.holder(d, v)
-  local fit, most_alive = 0, 0
   for k = 1, v.n do
     local r = replicas[v.ids[k]]
     if #r.members == 0 or v.fit[k] < quorum(#r.members) then r.health = "unhealthy" end
-    if v.alive[k] > most_alive then
-      most_alive, voters = v.alive[k], #r.members
-    end
   end
-  if id then
-    voters, fit = #replicas[id].members, v.fit[i]
-  end
-  d.quorum = { held = id ~= nil, voters = voters, needed = quorum(voters), healthy = fit, why = "predicted" }
+  lib.tally(d, v, "predicted")
   return v
 end
 
@@ -294,7 +305,7 @@ function lib.leave_behind(state, id)
   local d = state.dtr
   local r = d.replicas[id]
   d.replicas[id] = nil
-  if state.attested and state.attested[lib.label(r, id)] then return end
+  if r.volumes == "absent" or (state.attested and state.attested[lib.label(r, id)]) then return end
   d.gone = d.gone or {}
   d.gone[id] = r
 end

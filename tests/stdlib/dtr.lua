@@ -499,9 +499,4 @@ test("IDs are shortened as far as they can be told apart", function()
   same("new-node4", dtr.lib.short(s.dtr, "new-node4"))
 end)
 
-test("the probe says that it cannot probe yet", function()
-  local ctx = { fail = function(m) error(m, 0) end }
-  assert(select(2, pcall(dtr.cluster.run, ctx, {})):find("not probed yet", 1, true))
-end)
-
 H.run()
