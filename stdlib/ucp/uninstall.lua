@@ -1,0 +1,54 @@
+-- Take UCP from every node of the swarm: `docker/ucp uninstall-ucp --id ID`, once, on a manager. The swarm and its services stay.
+-- Source: "uninstall UCP using the uninstall-ucp command"; domain notes "uninstall-ucp": a global service does it, for about two minutes; with
+-- nodes that are down it fails half way, so their records go first.
+
+local function calm(s)
+  return all(s.nodes, function(n) return n.state == "ready" end)
+end
+
+-- Whether the global service reaches a machine: its record is ready and its engine answers as that record.
+local function reached(s, node)
+  local e = s.engines[node]
+  local n = e and e.answers and e.node_id and s.nodes[e.node_id]
+  return n ~= nil and n ~= false and n.state == "ready"
+end
+
+return action {
+  summary  = "Uninstall UCP from every node of the swarm",
+  describe = "uninstall UCP, through ${node}",
+  inputs   = { node = { type = "node", required = true, description = "a manager of the swarm" },
+               image = { type = "image", required = true, description = "docker/ucp in the version that is installed" },
+               id = { type = "string", description = "UCP's ID; default: what the image's `id` command tells, or the swarm's cluster ID" } },
+  changes  = { "ucp" },
+  destroys = "UCP with its users, teams, grants, certificates and settings on every node; only a backup brings them back",
+  on_unknown = "check",
+  settle   = "3m",
+  planned  = true,
+
+  effect = function(state, with)
+    local s = state.swarm
+    if not lib.can_manage(s, with.node) or not calm(s) then return false end
+    lib.take_away(state, function(node) return reached(s, node) end, true)
+  end,
+
+  outcomes = {
+    stuck = function(state, with)
+      local s = state.swarm
+      if not state.ucp.installed or not lib.can_manage(s, with.node) then return false end
+      local last
+      if calm(s) then
+        for node in pairs(state.ucp.managers) do
+          if node ~= with.node and reached(s, node) then last = node end
+        end
+      end
+      lib.take_away(state, function(node) return node ~= last and reached(s, node) end, false)
+    end,
+  },
+  outcome_texts = { stuck = "takes too long on some node: UCP is gone from the others, and not from the swarm" },
+
+  done = function(state)
+    local u = state.ucp
+    if not u.installed then return count(lib.left(u)) == 0 and {} or "pending" end
+    return any(u.managers, function(m) return m.answers and m.kv == "absent" end) and "pending" or false
+  end,
+}
