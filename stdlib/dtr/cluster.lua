@@ -18,7 +18,7 @@ local replica = { type = "map", keys = {
   side = text("its side of a cut, as far as it is known"),
   volumes = words({ "present", "absent", "corrupt", "unknown" }, "what is known of its volumes"),
   last_good = { type = "number", description = "seconds since it last reported that it is well", unit = "s", evidence = true },
-  version = text("its version of DTR") } }
+  version = text("its version of DTR"), image = evidence(text("the image of the tool that fits it")) } }
 
 return probe {
   summary = "Replicas, their beliefs and the quorum of DTR",

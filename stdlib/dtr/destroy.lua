@@ -4,12 +4,13 @@
 return action {
   summary  = "Delete a replica's containers and volumes; the other replicas are not told",
   describe = "destroy the DTR replica ${replica}",
-  inputs   = { replica = { type = "string", required = true, description = "ID of the replica" } },
+  inputs   = { replica = { type = "string", required = true, description = "ID of the replica" },
+               image = { type = "image", description = "DTR's tool, such as docker/dtr:2.6.4; default: that of the version which runs" },
+               on = { type = "node", description = "where the tool runs; default: where the replica is" } },
   changes  = { "dtr" },
   destroys = "the containers and volumes of the replica",
   on_unknown = "check",
   membership = "dtr",
-  planned  = true,
 
   effect = function(state, with, before)
     local old = lib.was(state, before)
@@ -19,6 +20,7 @@ return action {
     local d, was = state.dtr, lib.before(old)
     d.replicas[with.replica] = nil
     lib.recount(d, was)
+    lib.haunt(d, with.replica)
   end,
 
   outcomes = {
@@ -34,6 +36,25 @@ return action {
   outcome_texts = { volumes_only = "deletes its volumes, but not its containers" },
 
   done = function(state, with)
-    return state.dtr.replicas[with.replica] == nil and {}
+    local r = state.dtr.replicas[with.replica]
+    return (not r or not r.answers and r.volumes == "absent") and {}
+  end,
+
+  run = function(ctx, with)
+    local d, id = dtr.look(ctx), with.replica
+    local r, left = d.replicas[id], d.leftovers and d.leftovers[id]
+    if not left and (not r or r.volumes == "absent" and not r.answers) then return {} end
+    if r and not r.answers then
+      return ctx.fail("the replica " .. id .. " does not answer (" .. tostring(r.why) .. "), so nothing of it can be deleted now. " ..
+        "If it is only to be counted no more, that is dtr.remove.")
+    end
+    dtr.tool(ctx, { command = "destroy", via = id, on = with.on or left, image = with.image, seen = d, argv = list{ "--replica-id", id }, within = 120,
+      advice = "What is left is to be seen with `docker ps -a` and `docker volume ls` on " .. tostring(r and r.node or left) .. ": names that end in -" .. id .. ".",
+      holds = function(now)
+        local still, at = now.replicas[id], now.leftovers and now.leftovers[id]
+        if not at and (not still or not still.answers and still.volumes == "absent") then return true end
+        return false, at and "its volumes are still on " .. at or "something of it is still there"
+      end })
+    return {}
   end,
 }

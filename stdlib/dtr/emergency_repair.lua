@@ -30,13 +30,14 @@ return action {
   describe = "repair DTR from the replica ${replica} alone",
   inputs   = { replica = { type = "string", required = true, description = "ID of the replica to repair from (--existing-replica-id)" },
                overlay_subnet = { type = "string", description = "subnet of the overlay network dtr-ol" },
-               prune = { type = "boolean", default = false, description = "delete the volumes of all other replicas too" } },
+               prune = { type = "boolean", default = false, description = "delete the volumes of all other replicas too" },
+               image = { type = "image", description = "DTR's tool, such as docker/dtr:2.6.4; default: that of the version which runs" },
+               on = { type = "node", description = "where the tool runs; default: where the replica is" } },
   changes  = { "dtr" },
   destroys = "the membership of every other replica, and what only those have stored",
   on_unknown = "check",
   membership = "dtr",
   settle   = "5m",
-  planned  = true,
 
   attests = function(state, with)
     return lib.absent(state.dtr, with.replica)
@@ -69,5 +70,22 @@ return action {
     if not r then return false end
     if not r.answers then return "pending" end
     return #r.members == 1 and r.members[1] == with.replica and r.health == "healthy" and {}
+  end,
+
+  run = function(ctx, with)
+    local d, id = dtr.look(ctx), with.replica
+    local r = d.replicas[id]
+    if not r then return ctx.fail("there is no replica " .. id .. " on any engine that answers") end
+    if r.volumes == "absent" then return ctx.fail("the volumes of replica " .. id .. " are gone, so it cannot be repaired from it; try another one, or dtr/restore") end
+    local argv = lib.options(list{ "--existing-replica-id", id, "--yes" }, { ["overlay-subnet"] = with.overlay_subnet, prune = with.prune == true })
+    dtr.tool(ctx, { command = "emergency-repair", via = id, on = with.on, image = with.image, seen = d, argv = argv,
+      advice = "Once it is certain that it is over, try another replica: the document says so. The last resort is dtr/restore.",
+      holds = function(now)
+        local here = now.replicas[id]
+        if not here then return false, "the replica " .. id .. " is not there" end
+        if here.health ~= "healthy" then return false, "the replica " .. id .. " is " .. here.health .. (here.why and " (" .. here.why .. ")" or "") end
+        return #here.members == 1 and here.members[1] == id, "the replica " .. id .. " counts " .. #here.members .. " members"
+      end })
+    return {}
   end,
 }

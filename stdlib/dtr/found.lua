@@ -58,7 +58,7 @@ local function container(to, node, c)
 end
 
 return func {
-  summary = "found(engines) → by ID { node, containers, volumes, version, image, port } of the replicas that engines show; engines: by node { containers, volumes } as they answered",
+  summary = "found(engines) → by ID { node, containers, volumes, version, image, port }; engines: by node what /containers/json and /volumes said",
   call = function(engines)
     local all = {} -- by ID, by node
     local function to(id, node)

@@ -43,13 +43,16 @@ return action {
   describe = "join a DTR replica on ${node}",
   inputs   = { node = { type = "node", required = true, description = "UCP node that gets the replica; it must not have one" },
                existing_replica = { type = "string", required = true, description = "ID of a healthy replica" },
-               replica = { type = "string", pattern = "^[0-9a-f]{12}$", description = "ID of the new replica; default: a random one" } },
+               replica = { type = "string", pattern = "^[0-9a-f]{12}$", description = "ID of the new replica; default: a random one" },
+               image = { type = "image", description = "DTR's tool, such as docker/dtr:2.6.4; default: that of the version which runs" },
+               http_port = { type = "integer", min = 1, max = 65535, description = "where it is published; default: 80" },
+               https_port = { type = "integer", min = 1, max = 65535, description = "where it is published; default: 443" },
+               on = { type = "node", description = "where the tool runs; default: where the existing replica is" } },
   outputs  = { replica = { type = "string", description = "ID of the new replica" } },
   changes  = { "dtr" },
   on_unknown = "check",
   membership = "dtr",
   settle   = "5m",
-  planned  = true,
 
   effect = function(state, with, before)
     local old = as_it_was(state, before)
@@ -94,5 +97,26 @@ return action {
     if not id then return false end
     if #r.members == 0 or r.health ~= "healthy" then return "pending" end
     return { replica = id }
+  end,
+
+  run = function(ctx, with)
+    local d = dtr.look(ctx)
+    local there, old = on(d, with.node)
+    if there then
+      return ctx.fail(with.node .. ": there is a replica already, " .. there .. " (" .. old.health .. "); " ..
+        (#old.members > 0 and "remove it first (dtr.remove)" or "it is no member of the cluster: destroy what is left of it first (dtr.destroy)"))
+    end
+    local argv = list{ "--ucp-node", lib.host_name(ctx, with.node), "--existing-replica-id", with.existing_replica }
+    lib.options(argv, { ["replica-id"] = with.replica, ["replica-http-port"] = with.http_port, ["replica-https-port"] = with.https_port })
+    dtr.tool(ctx, { command = "join", via = with.existing_replica, on = with.on, image = with.image, seen = d, argv = argv,
+      advice = "Containers of the new replica that are left on " .. with.node .. " have to go before the next attempt: dtr.destroy, or dtr.remove if it is counted.",
+      holds = function(now)
+        local id, r = on(now, with.node)
+        if not id then return false, "there is no replica on " .. with.node end
+        there = id
+        if #r.members == 0 then return false, "the replica " .. id .. " is no member of the cluster" end
+        return r.health == "healthy", "the replica " .. id .. " is " .. r.health .. (r.why and " (" .. r.why .. ")" or "")
+      end })
+    return { replica = there }
   end,
 }

@@ -189,6 +189,7 @@ return func {
       r.health, r.why = health_of(seen, voice, id)
       if f and seen.nodes[f.node] then
         r.port, r.version = f.port, f.version
+        r.image = f.image and f.version and f.image .. ":" .. f.version or nil
         r.address = seen.nodes[f.node].address and f.port and seen.nodes[f.node].address .. ":" .. f.port or seen.nodes[f.node].address
       end
       if x and x.told then

@@ -310,6 +310,21 @@ function lib.leave_behind(state, id)
   d.gone[id] = r
 end
 
+-- A replica of which nothing is left shows as long as somebody who can be read counts it. `id`: one that has just been destroyed.
+function lib.haunt(d, id)
+  local function counted(x)
+    for _, r in pairs(d.replicas) do
+      if r.health == "healthy" and has(r.members, x) then return true end
+    end
+    return false
+  end
+  for _, other in ipairs(keys(d.replicas)) do
+    local r = d.replicas[other]
+    if not r.answers and r.volumes == "absent" and not counted(other) then d.replicas[other] = nil end
+  end
+  if counted(id) then d.replicas[id] = { answers = false, health = "unknown", members = list{}, volumes = "absent" } end
+end
+
 -- Takes victims (a list of IDs) out of the membership that the group of replica `via` (index i) believes in. Containers and volumes of
 -- those that answer go with `clear`; one that does not answer stays behind as it is, and nobody counts it.
 function lib.drop(state, v, via, i, victims, clear)
@@ -343,6 +358,29 @@ function lib.add(d, v, id, node, i, side)
   d.replicas[id] = { node = node, answers = true, health = "healthy", members = list{}, volumes = "present", version = met.version, side = side }
   if d.nodes and d.nodes[node] and side then d.nodes[node].side = side end
   lib.learn(d, learners, members)
+end
+
+-- ---- the world, through ctx -------------------------------------------------------------------------------------------
+
+-- Adds options to the words for DTR's tool, in the order of their names; false and nil are left out.
+function lib.options(argv, options)
+  for name, value in pairs(options) do
+    if value == true then
+      argv[#argv + 1] = "--" .. name
+    elseif value ~= false then
+      argv[#argv + 1] = "--" .. name
+      argv[#argv + 1] = tostring(value)
+    end
+  end
+  return argv
+end
+
+-- What UCP calls a node: the host name that its engine tells.
+function lib.host_name(ctx, node)
+  local answer = ctx.docker(node):get("/info", { timeout = 25 })
+  local name = answer.ok and type(answer.body) == "table" and answer.body.Name
+  if name and name ~= "" then return name end
+  return ctx.fail(node .. ": its engine does not tell its host name (" .. tostring(answer.message or "no Name in GET /info") .. ")")
 end
 
 return lib

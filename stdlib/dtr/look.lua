@@ -76,8 +76,8 @@ end
 local function bracketed(address) return string.find(address, ":", 1, true) and "[" .. address .. "]" or address end
 
 return func {
-  summary = "look(ctx) → the state of DTR now; for the runs of probes and actions",
-  call = function(ctx)
+  summary = "look(ctx, soft) → the state of DTR now; soft: without any engine that answers nil and why, instead of a failure; for runs",
+  call = function(ctx, soft)
     local ucp, asks = ctx.site.ucp, {}
     local login = ucp and ucp.username and ucp.password and ucp or nil
     for name in pairs(ctx.nodes) do asks[name] = function() return ask_engine(ctx, name) end end
@@ -108,7 +108,9 @@ return func {
     end
     if not seen.balancer and not any(engines, "answers") then
       local name, e = next(engines)
-      return ctx.fail("no engine answers, so nothing is known of DTR" .. (name and " (" .. name .. ": " .. tostring(e.why) .. ")" or ""))
+      local why = "no engine answers, so nothing is known of DTR" .. (name and " (" .. name .. ": " .. tostring(e.why) .. ")" or "")
+      if soft then return nil, why end
+      return ctx.fail(why)
     end
     return dtr.judged(seen)
   end,

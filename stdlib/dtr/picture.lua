@@ -14,7 +14,7 @@ return func {
 
     local function marked(id, r)
       local k = index[id]
-      if not r.answers then return "(down)" end
+      if not r.answers then return r.volumes == "absent" and "(gone)" or "(down)" end
       if #r.members == 0 then return "(no member)" end
       if r.volumes == "absent" then return "(no volumes)" end
       if r.volumes == "corrupt" then return "(corrupt)" end

@@ -28,13 +28,14 @@ return action {
   summary  = "Remove replicas from the DTR cluster, through one that is healthy",
   describe = "remove the DTR replicas ${replicas}",
   inputs   = { existing_replica = { type = "string", required = true, description = "ID of a healthy replica to keep" },
-               replicas = { type = "list", items = "string", required = true, description = "IDs of those to remove" } },
+               replicas = { type = "list", items = "string", required = true, description = "IDs of those to remove" },
+               image = { type = "image", description = "DTR's tool, such as docker/dtr:2.6.4; default: that of the version which runs" },
+               on = { type = "node", description = "where the tool runs; default: where the existing replica is" } },
   changes  = { "dtr" },
   destroys = "the containers and volumes of the replicas that are removed",
   on_unknown = "check",
   membership = "dtr",
   settle   = "2m",
-  planned  = true,
 
   effect = function(state, with, before)
     return remove(state, before, with, victims(as_it_was(state, before), with), true)
@@ -62,6 +63,28 @@ return action {
         if r.health == "healthy" and contains(r.members, id) then return false end
       end
     end
+    return {}
+  end,
+
+  run = function(ctx, with)
+    local d, ids = dtr.look(ctx), list{}
+    for _, id in ipairs(with.replicas) do
+      if d.replicas[id] or any(d.replicas, function(r) return contains(r.members, id) end) then ids[#ids + 1] = id end
+    end
+    if #ids == 0 then return {} end
+    if contains(ids, with.existing_replica) then return ctx.fail("the replica " .. with.existing_replica .. " is to be kept and to be removed") end
+    dtr.tool(ctx, { command = "remove", via = with.existing_replica, on = with.on, image = with.image, seen = d, within = 120,
+      argv = list{ "--existing-replica-id", with.existing_replica, "--replica-ids", table.concat(ids, ",") },
+      advice = "Look again (quorate diagnose) which replicas are left. Without a majority that is healthy use dtr/emergency-repair.",
+      holds = function(now)
+        for _, id in ipairs(ids) do
+          if now.replicas[id] then return false, "the replica " .. id .. " is still there" .. (now.replicas[id].why and " (" .. now.replicas[id].why .. ")" or "") end
+          for other, r in pairs(now.replicas) do
+            if r.health == "healthy" and contains(r.members, id) then return false, "the replica " .. other .. " still counts " .. id end
+          end
+        end
+        return true
+      end })
     return {}
   end,
 }

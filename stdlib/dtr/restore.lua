@@ -21,6 +21,21 @@ local function install(state, before, with, volumes)
   lib.recount(d, was)
 end
 
+-- Where images are, as one of the three options of which the tool demands one.
+local function storage(with)
+  local s = with.storage or "default"
+  if s == "default" then return { ["dtr-use-default-storage"] = true } end
+  return string.find(s, "^nfs://") and { ["nfs-storage-url"] = s } or { ["dtr-storage-volume"] = s }
+end
+
+-- The version of a backup is in the name of its first folder. → version; or ends the task
+local function version_of(ctx, file)
+  local archive = ctx.archive(file)
+  if not archive.ok then return ctx.fail(file .. ": " .. tostring(archive.message)) end
+  local version = string.match(tostring(archive.first), "^%.?/?dtr%-backup%-v([^/]+)")
+  return version or ctx.fail(file .. ": it is no backup of DTR: it begins with " .. tostring(archive.first) .. ", and not with dtr-backup-vVERSION/")
+end
+
 return action {
   summary  = "Install DTR anew from a backup, as a cluster of one replica",
   describe = "restore DTR on ${node} from ${file}",
@@ -28,14 +43,18 @@ return action {
                node = { type = "node", required = true, description = "UCP node that gets the replica" },
                replica = { type = "string", pattern = "^[0-9a-f]{12}$", description = "ID of the new replica; default: a random one" },
                version = { type = "string", description = "version of DTR to install; it must be that of the backup" },
-               storage = { type = "string", default = "default", description = "where images are: default, a volume's name, or nfs://HOST/PATH; as it was" } },
+               storage = { type = "string", default = "default", description = "where images are: default, a volume's name, or nfs://HOST/PATH; as it was" },
+               image = { type = "image", description = "DTR's tool, such as docker/dtr:2.6.4; default: that of the version which runs" },
+               external_url = { type = "string", description = "the address that people use (--dtr-external-url)" },
+               http_port = { type = "integer", min = 1, max = 65535, description = "where it is published; default: 80" },
+               https_port = { type = "integer", min = 1, max = 65535, description = "where it is published; default: 443" },
+               on = { type = "node", description = "where the tool runs; default: where the new replica comes" } },
   outputs  = { replica = { type = "string", description = "ID of the new replica" } },
   changes  = { "dtr" },
   destroys = "whatever was stored since the backup",
   on_unknown = "check",
   membership = "dtr",
   settle   = "5m",
-  planned  = true,
 
   attests = function(state)
     return lib.absent(state.dtr)
@@ -59,5 +78,36 @@ return action {
     if not id then return false end
     if r.health ~= "healthy" then return "pending" end
     return { replica = id }
+  end,
+
+  run = function(ctx, with)
+    local d, version = dtr.look(ctx), version_of(ctx, with.file)
+    if with.version and with.version ~= version then
+      return ctx.fail(with.file .. ": it is a backup of DTR " .. version .. ", and version " .. with.version .. " is to be installed; they must be equal")
+    end
+    local image = with.image or "docker/dtr:" .. version
+    local tag = string.match(image, ":([^/:@]+)$")
+    if tag and tag ~= version and string.find(tag, "^%d+%.%d+%.%d+$") then
+      return ctx.fail(with.file .. ": it is a backup of DTR " .. version .. ", and the image is " .. image .. "; they must be of one version")
+    end
+    local there = list{}
+    for id, r in pairs(d.replicas) do
+      if r.answers then there[#there + 1] = id .. " on " .. tostring(r.node) end
+    end
+    for id, node in pairs(d.leftovers or {}) do there[#there + 1] = id .. " (volumes) on " .. node end
+    if #there > 0 then return ctx.fail("a backup is restored only where no replica is left, and there are: " .. table.concat(there, ", ") .. "; use dtr.destroy for each") end
+    local argv = lib.options(list{ "--ucp-node", lib.host_name(ctx, with.node) }, storage(with))
+    lib.options(argv, { ["replica-id"] = with.replica, ["dtr-external-url"] = with.external_url, ["replica-http-port"] = with.http_port,
+                        ["replica-https-port"] = with.https_port })
+    local found
+    dtr.tool(ctx, { command = "restore", on = with.on or with.node, image = image, seen = d, stdin = with.file, argv = argv, timeout = 4 * 3600,
+      advice = "Before the next attempt destroy what is left of the new replica (dtr.destroy).",
+      holds = function(now)
+        local id, r = lib.on(now, with.node)
+        if not id then return false, "there is no replica on " .. with.node end
+        found = id
+        return r.health == "healthy", "the replica " .. id .. " is " .. r.health .. (r.why and " (" .. r.why .. ")" or "")
+      end })
+    return { replica = found }
   end,
 }

@@ -38,7 +38,7 @@ end
 local function add(set, id) if id then set[id] = true end end
 
 return func {
-  summary = "told(body, date) → { members, sees, replicas = { [id] = { ok, why, age } }, issues, unready } of an answer of cluster_status and its Date, or nil",
+  summary = "told(body, date) → { members, sees, replicas, issues, unready } of an answer of cluster_status and its Date, or nil",
   call = function(body, date)
     if type(body) ~= "table" then return nil end
     local sys = rows(body.rethink_system_tables)

@@ -499,4 +499,18 @@ test("IDs are shortened as far as they can be told apart", function()
   same("new-node4", dtr.lib.short(s.dtr, "new-node4"))
 end)
 
+test("one that is destroyed instead of removed shows as gone as long as others count it", function()
+  local s = act(cluster("aaaaa"), "destroy", { replica = e })
+  same("absent", s.dtr.replicas[e].volumes)
+  same("aaa bbb ccc ddd eee(gone): 5 members, 3 needed: held by aaa bbb ccc ddd", picture(s))
+  same(0, count_keys(dtr.lib.absent(s.dtr)))
+  assert(dtr.destroy.done(s, { replica = e }))
+  local removed = act(s, "remove", { existing_replica = a, replicas = list{ e } })
+  same(nil, removed.dtr.replicas[e])
+  same(0, count_keys(removed.dtr.gone))
+  held(removed, 4, 4)
+  for _, id in ipairs{ d, c } do s = act(s, "destroy", { replica = id }) end
+  same("aaa bbb: 5 members, 3 needed: lost", picture(s))
+end)
+
 H.run()

@@ -97,6 +97,10 @@ for _, kind in ipairs{ "action", "probe", "func", "capability", "rule", "event" 
   E[kind] = function(decl) decl.kind = kind return decl end
 end
 
+-- lib.lua of another family, or what a test has put in its place.
+H.libs = {}
+function E.library(name) return H.libs[name] or H.family(name).lib end
+
 -- A family whose members are loaded when they are first named.
 function H.family(name)
   local env = setmetatable({}, { __index = E })
