@@ -259,8 +259,7 @@ func (s *session) reconfigure() error {
 	all := s.replicas()
 	r := s.choose(all, "existing-replica-id", "reconfigure")
 	s.same(r.Version, r.ID)
-	kind, bind, err := s.storage(r.ID)
-	_ = kind
+	_, bind, err := s.storage(r.ID)
 	if err != nil {
 		return err
 	}

@@ -130,6 +130,9 @@ func clusterStatus(view *statusView) any {
 	issues, servers := []any{}, []any{}
 	for _, id := range view.Members {
 		stamp := view.Reports[id].UTC().Format(time.RFC3339)
+		if view.Reports[id].IsZero() { // a member so new that it has not told yet
+			stamp = time.Now().UTC().Format(time.RFC3339)
+		}
 		health[id], when[id], readonly[id] = "OK", stamp, false
 		if contains(view.OK, id) {
 			servers = append(servers, map[string]string{"name": "dtr_rethinkdb_" + id})

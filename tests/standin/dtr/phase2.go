@@ -172,6 +172,7 @@ func (j *job) join(say *log) (result, error) {
 	if s.has(j.Replica) {
 		return result{}, fmt.Errorf("a replica with the ID %s is a member already", j.Replica)
 	}
+	(reports{j.Replica: time.Now().UTC()}).save(dataDir) // it is evidence; without it, none is known
 	s.Replica = j.Replica
 	s.Members = append(append([]string{}, s.Members...), j.Replica)
 	if err := j.certs(&s); err != nil {

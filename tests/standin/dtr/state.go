@@ -104,7 +104,7 @@ func loadReports(dir string) reports {
 func (r reports) save(dir string) error { return saveJSON(filepath.Join(dir, "reported.json"), r) }
 
 func saveJSON(path string, value any) error {
-	text, err := json.MarshalIndent(value, "", " ")
+	text, err := json.Marshal(value)
 	if err != nil {
 		return err
 	}
