@@ -8,13 +8,15 @@ local function words(list_of, description) return { type = "string", enum = list
 
 local function evidence(entry) entry.evidence = true return entry end -- for people
 
+local function moving(entry) entry.moves = true return entry end -- it changes at a time of its own
+
 local replica = { type = "map", keys = {
   node = text("inventory name of its node; absent: not known"), address = text("where it is asked"),
   port = number("where its nginx is published"), why = evidence(text("why it is not healthy, or who says that it is")),
   answers = flag("the engine of its node answers, or the others hear of it"),
   health = words({ "healthy", "unhealthy", "unknown" }, "as GET /_ping and cluster_status tell"),
   members = { type = "list", of = text("replica ID"), description = "whom it believes to be members; empty: it is none itself" },
-  needed = number("the majority that it may still go by while not every member has learnt of a change; absent: that of its members"),
+  needed = moving(number("the majority that it may still go by while not every member has learnt of a change; absent: that of its members")),
   side = text("its side of a cut, as far as it is known"),
   volumes = words({ "present", "absent", "corrupt", "unknown" }, "what is known of its volumes"),
   last_good = { type = "number", description = "seconds since it last reported that it is well", unit = "s", evidence = true },
@@ -37,6 +39,7 @@ return probe {
     gone = evidence{ type = "map", of = replica, description = "by ID: replicas that no cluster counts any more and that did not answer when they were " ..
       "dropped; predicted only, nobody can see them" },
     leftovers = evidence{ type = "map", of = text("node"), description = "volumes of replicas that no cluster counts any more, by ID" },
+    busy = evidence{ type = "map", of = text("container"), description = "where a container of DTR's tool runs, by node: somebody is changing DTR" },
     nodes = { type = "map", of = { type = "map", keys = { side = text("its side of a cut") } }, description = "where nodes are, as far as it is known" },
   } },
   run = function(ctx) return dtr.look(ctx) end,

@@ -36,6 +36,7 @@ return action {
   outcome_texts = { volumes_only = "deletes its volumes, but not its containers" },
 
   done = function(state, with)
+    if lib.busy(state.dtr) then return "pending" end
     local r = state.dtr.replicas[with.replica]
     return (not r or not r.answers and r.volumes == "absent") and {}
   end,

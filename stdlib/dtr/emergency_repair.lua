@@ -66,6 +66,7 @@ return action {
                     late_error = "makes a cluster of one, but leaves the containers of the others running" },
 
   done = function(state, with)
+    if lib.busy(state.dtr) then return "pending" end
     local r = state.dtr.replicas[with.replica]
     if not r then return false end
     if not r.answers then return "pending" end

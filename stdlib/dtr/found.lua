@@ -57,17 +57,28 @@ local function container(to, node, c)
   end
 end
 
+-- A container of the tool itself: phase 2 of whoever started it, or one of ours (see dtr.tool).
+local function is_tool(name)
+  local last = string.match(tostring(name), "([^/]*)$")
+  return last == "dtr-phase2" or string.find(last, "^quorate%-dtr%-") ~= nil
+end
+
 return func {
-  summary = "found(engines) → by ID { node, containers, volumes, version, image, port }; engines: by node what /containers/json and /volumes said",
+  summary = "found(engines) → by ID { node, containers, volumes, version, image, port }, and by node the tool's containers that run; engines: as they answered",
   call = function(engines)
-    local all = {} -- by ID, by node
+    local all, busy = {}, {} -- by ID, by node; by node
     local function to(id, node)
       all[id] = all[id] or {}
       all[id][node] = all[id][node] or { node = node, containers = {}, volumes = {} }
       return all[id][node]
     end
     for node, e in pairs(engines) do
-      for _, c in ipairs(e.containers or {}) do container(to, node, c) end
+      for _, c in ipairs(e.containers or {}) do
+        container(to, node, c)
+        for _, name in ipairs(c.Names or {}) do
+          if c.State == "running" and is_tool(name) then busy[node] = string.match(name, "([^/]*)$") end
+        end
+      end
       for _, v in ipairs(e.volumes or {}) do
         local kind, id = parts(v.Name, kinds)
         if id then to(id, node).volumes[kind] = true end
@@ -81,6 +92,6 @@ return func {
       end
       r[id].version, r[id].tag = r[id].version or r[id].tag, nil
     end
-    return r
+    return r, busy
   end,
 }

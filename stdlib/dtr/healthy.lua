@@ -5,6 +5,7 @@ return capability {
   needs = { "dtr" },
   holds = function(state)
     local d = state.dtr
+    if d.installed == false then return false, "no replica of DTR was seen (" .. tostring(d.quorum.why) .. ")" end
     if not d.quorum.held then return false, "DTR has no quorum (" .. tostring(d.quorum.why) .. ")" end
     for id, r in pairs(d.replicas) do
       if r.health ~= "healthy" then return false, "replica " .. id .. " on " .. tostring(r.node) .. " is not healthy; use dtr/repair-replicas" end

@@ -92,6 +92,7 @@ return action {
   outcome_texts = { minority = "lands on the side of the cut that has fewer replicas", half = "leaves containers behind that are no member" },
 
   done = function(state, with)
+    if lib.busy(state.dtr) then return "pending" end
     local d = state.dtr
     local id, r = on(d, with.node)
     if not id then return false end

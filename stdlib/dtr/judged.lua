@@ -2,7 +2,7 @@
 -- Source: "For a DTR cluster to be healthy, a majority of its replicas need to be healthy and be able to communicate".
 --
 -- `seen`: engines by node { answers, why }; found (dtr.found); asked by ID { ping = { status, healthy, error, why }, told (dtr.told), why };
--- balancer (dtr.told of the site's own url); corrupt by ID; credentials; url; unverified; nodes.
+-- balancer (dtr.told of the site's own url); corrupt by ID; credentials; url; unverified; nodes; busy.
 -- What each believes is its own answer; of one that cannot give it, that of whoever counts it; where nobody can be read, what is there.
 
 local fresh = 60 -- seconds: a report of health that is older says nothing of now
@@ -144,6 +144,7 @@ local function evidence(seen, d, voice, silent, why)
     local no = { missing = "there is no password for it (ucp.password of the site)", refused = "the credentials were refused" }
     parts[#parts + 1] = "cluster_status could not be read, as " .. (no[d.credentials] or "no replica gave it") .. "; who is a member was taken from what is there"
   end
+  for node, name in pairs(seen.busy or {}) do parts[#parts + 1] = "DTR's tool is at work: container " .. name .. " on " .. node end
   if #silent > 0 then parts[#parts + 1] = "without an answer, and whatever is on them not seen: " .. table.concat(silent, ", ") end
   if seen.unverified then parts[#parts + 1] = "certificates of replicas were not verified" end
   local text = table.concat(parts, "; ")
@@ -181,6 +182,7 @@ return func {
     local places = only_place(ids, seen, silent) or {}
     local d = { installed = false, url = seen.url, credentials = seen.credentials, cut = sides ~= nil, replicas = {}, nodes = {} }
     if next(left) then d.leftovers = left end
+    if seen.busy and next(seen.busy) then d.busy = seen.busy end
     for name in pairs(seen.engines) do d.nodes[name] = {} end
     local why, versions = {}, {}
     for _, id in ipairs(ids) do

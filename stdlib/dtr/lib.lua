@@ -170,6 +170,9 @@ function lib.through(d, v, id)
   return nil
 end
 
+-- Whether DTR's tool is at work somewhere: until it is over, nobody knows what it will have done.
+function lib.busy(d) return d.busy ~= nil and next(d.busy) ~= nil end
+
 -- The IDs of the replicas on a machine, first member, or nil.
 function lib.on(d, node)
   for id, r in pairs(d.replicas) do

@@ -82,7 +82,7 @@ return func {
     local login = ucp and ucp.username and ucp.password and ucp or nil
     for name in pairs(ctx.nodes) do asks[name] = function() return ask_engine(ctx, name) end end
     local engines = ctx.all(asks)
-    local found = dtr.found(engines)
+    local found, busy = dtr.found(engines)
     asks = { [""] = function() return { corrupt = corrupt_ones(ctx, found) } end }
     for id, f in pairs(found) do
       local nginx, address = f.containers.nginx, ctx.nodes[f.node].address
@@ -92,7 +92,7 @@ return func {
     end
     local asked = ctx.all(asks)
     local seen = { engines = engines, found = found, nodes = ctx.nodes, corrupt = asked[""].corrupt, url = ctx.site.dtr and ctx.site.dtr.url,
-                   credentials = login and "unproved" or "missing", unverified = false, asked = {} }
+                   credentials = login and "unproved" or "missing", unverified = false, asked = {}, busy = busy }
     for id, x in pairs(asked) do
       if id ~= "" then
         seen.asked[id] = x

@@ -5,6 +5,7 @@ return capability {
   needs = { "dtr" },
   holds = function(state)
     local d = state.dtr
+    if d.installed == false then return false, "no replica of DTR was seen (" .. tostring(d.quorum.why) .. ")" end
     if d.quorum.held then
       if lib.rivals(d, lib.view(d)) then return false, "two groups of replicas can each decide (" .. dtr.picture(d) .. ")" end
       return true

@@ -56,6 +56,7 @@ return action {
   outcome_texts = { partial = "removes the first replica only", late_error = "removes them, but leaves their containers running" },
 
   done = function(state, with)
+    if lib.busy(state.dtr) then return "pending" end
     local d = state.dtr
     for _, id in ipairs(with.replicas or {}) do
       if d.replicas[id] then return false end

@@ -74,6 +74,7 @@ return action {
   outcome_texts = { wrong_version = "refuses a backup of another version", half = "installs a replica, but the import fails" },
 
   done = function(state, with)
+    if lib.busy(state.dtr) then return "pending" end
     local id, r = lib.on(state.dtr, with.node)
     if not id then return false end
     if r.health ~= "healthy" then return "pending" end

@@ -63,6 +63,11 @@ return func {
   summary = "tool(ctx, spec) → what docker.run returned, once DTR is as spec.holds wants it; for the runs of actions",
   call = function(ctx, spec)
     local env, d = of_site(ctx), spec.seen or dtr.look(ctx)
+    local at, name = next(d.busy or {})
+    if at then
+      return ctx.fail("DTR's tool is at work already (container " .. name .. " on " .. at .. "), and two at once can undo each other. Wait for its end; " ..
+        "if nobody waits for it any more: docker rm -f " .. name)
+    end
     local via = spec.via and d.replicas[spec.via]
     local on = spec.on or via and via.node
     if not on then
@@ -76,7 +81,7 @@ return func {
     for _, word in ipairs(spec.argv) do argv[#argv + 1] = word end
     ctx.log(what .. ": " .. table.concat(argv, " "))
     local docker = library "docker"
-    local r = docker.run(ctx, on, { image = image, argv = argv, env = env, stdin = spec.stdin, stdout = spec.stdout, quiet_log = spec.quiet or nil,
+    local r = docker.run(ctx, on, { name = "quorate-dtr-tool", image = image, argv = argv, env = env, stdin = spec.stdin, stdout = spec.stdout, quiet_log = spec.quiet or nil,
                                     timeout = spec.timeout or default_timeout })
     if not r.ok then
       local said = r.fatal or last_words(r.stderr) or last_words(r.stdout)

@@ -133,6 +133,17 @@ test("status 0 after a fatal line is a failure; an end that nobody saw is unknow
   has(r.failed, "the connection broke")
 end)
 
+test("while the tool is at work nothing is begun, and what was begun is not over", function()
+  local busy = E.copy(three)
+  busy.busy = { node2 = "dtr-phase2" }
+  local r = run("remove", { existing_replica = a, replicas = list{ c } }, { looks = { busy } })
+  same(0, #r.calls)
+  has(r.failed, "container dtr-phase2 on node2")
+  for _, name in ipairs{ "remove", "join", "destroy", "emergency_repair", "restore" } do
+    same("pending", dtr[name].done({ dtr = busy }, { replica = a, node = "node4", replicas = list{ c } }), name)
+  end
+end)
+
 test("join names the node as UCP does, and is done when the new one is a healthy member", function()
   local half = state({ a, "node1", { a, b } }, { b, "node2", { a, b } }, { c, "node3", {}, { health = "unhealthy" } })
   local whole = state({ a, "node1", { a, b, c } }, { b, "node2", { a, b, c } }, { c, "node3", { a, b, c } })

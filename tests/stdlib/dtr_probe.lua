@@ -371,6 +371,18 @@ test("a database that runs and that the others do not see is on another side", f
   same(true, s.quorum.held)
 end)
 
+test("a container of the tool that runs is told, and one that has ended is not", function()
+  local engines, replicas = three()
+  engines.node3.containers[10] = { Names = list{ "/dtr-phase2" }, State = "running" }
+  engines.node2.containers[10] = { Names = list{ "/dtr-phase2" }, State = "exited" }
+  engines.node4.containers = list{ { Names = list{ "/quorate-dtr-tool" }, State = "running" } }
+  local s = world(engines, replicas)
+  same("dtr-phase2", s.busy.node3)
+  same("quorate-dtr-tool", s.busy.node4)
+  same(2, E.count(s.busy))
+  same(3, E.count(s.replicas))
+end)
+
 test("credentials are missing, refused or proved, and what then can be told is", function()
   local engines, replicas = three()
   local s = world(engines, replicas, { nobody = true })
