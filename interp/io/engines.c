@@ -3,6 +3,7 @@
 #include "base/map.h"
 #include "io/way.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@ struct engine_request {
     char *method, *path, *body;
     int64_t deadline;
     void (*done)(void *ud, const struct http_result *r);
+    void (*connected)(void *ud, struct http_request *connection, const char *prefix);
     void *ud;
     struct http_request *http; /* under way */
     size_t endpoint;           /* by which it went */
@@ -123,7 +125,15 @@ static void request_wait(struct engine_request *r);
 static void on_answer(void *ud, const struct http_result *result) {
     struct engine_request *r = ud;
     const enum http_failure f = result->failure;
+    struct http_request *http = r->http;
     r->http = NULL;
+    if (r->connected && f == HTTP_OK) {
+        char prefix[32];
+        snprintf(prefix, sizeof prefix, "/%s", r->node->way.version);
+        r->connected(r->ud, http, prefix);
+        request_free(r);
+        return;
+    }
     const bool broken = f == HTTP_CONNECT || f == HTTP_TLS || f == HTTP_RESOLVE || f == HTTP_BROKEN || f == HTTP_TIMEOUT;
     if (broken)
         way_lost(&r->node->way, r->endpoint);
@@ -147,7 +157,7 @@ static void request_send(struct engine_request *r) {
     static const char *const json[] = {"Content-Type: application/json", NULL};
     const int64_t left = r->deadline - loop_now(e->loop);
     struct http_spec spec = {.method = r->method, .headers = r->body ? json : NULL, .body = r->body, .len = r->body ? strlen(r->body) : 0,
-                             .timeout_ms = left > 1 ? left : 1, .done = on_answer, .ud = r};
+                             .timeout_ms = left > 1 ? left : 1, .connect_only = r->connected != NULL, .done = on_answer, .ud = r};
     way_address(w, r->path, a, &spec);
     r->http = http_start(e->http, &spec);
     arena_free(a);
@@ -212,8 +222,9 @@ struct engine_request *engines_call(struct engines *e, const struct engine_call 
     if (!n)
         n = &e->nowhere;
     struct engine_request *r = mem_alloc(sizeof *r);
-    *r = (struct engine_request){.node = n, .next = n->requests, .method = mem_strdup(call->method), .path = mem_strdup(call->path),
-                                 .body = call->body ? mem_strdup(call->body) : NULL, .done = call->done, .ud = call->ud};
+    *r = (struct engine_request){.node = n, .next = n->requests, .method = mem_strdup(call->connected ? "GET" : call->method),
+                                 .path = mem_strdup(call->connected ? "/" : call->path), .body = call->body ? mem_strdup(call->body) : NULL,
+                                 .done = call->done, .connected = call->connected, .ud = call->ud};
     r->deadline = loop_now(e->loop) + (call->timeout_ms > 0 ? call->timeout_ms : default_timeout_ms);
     if (n->requests)
         n->requests->prev = r;

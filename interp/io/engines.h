@@ -35,6 +35,9 @@ struct engine_call {
     const char *body;            /* JSON text, or NULL */
     int64_t timeout_ms;          /* default 30 s; includes finding a way in */
     void (*done)(void *ud, const struct http_result *r);
+    /* If set, only a connection is wanted: method, path and body do not matter, and done comes only if there is none. The connection (see http_fd)
+     * is the asker's, to be dropped before engines_free; prefix is the version that paths begin with, as "/v1.41". */
+    void (*connected)(void *ud, struct http_request *connection, const char *prefix);
     void *ud;
 };
 struct engine_request;

@@ -18,7 +18,7 @@ static const size_t default_body = (size_t)64 << 20;
 #define CURL_FUNCTIONS(X)                                                                                                              \
     X(curl_global_init) X(curl_easy_init) X(curl_easy_setopt) X(curl_easy_getinfo) X(curl_easy_cleanup) X(curl_easy_strerror)          \
     X(curl_slist_append) X(curl_slist_free_all) X(curl_multi_init) X(curl_multi_setopt) X(curl_multi_add_handle)                       \
-    X(curl_multi_remove_handle) X(curl_multi_socket_action) X(curl_multi_assign) X(curl_multi_info_read) X(curl_multi_cleanup)
+    X(curl_easy_send) X(curl_easy_recv) X(curl_multi_remove_handle) X(curl_multi_socket_action) X(curl_multi_assign) X(curl_multi_info_read) X(curl_multi_cleanup)
 
 /* curl.h wraps these as macros that check types; here their plain form is wanted. */
 #undef curl_easy_setopt
@@ -50,7 +50,7 @@ struct http_request {
     char *sent_body;
     char error[CURL_ERROR_SIZE];
     int64_t started;
-    bool cancelled, sent;
+    bool cancelled, sent, connect_only;
     uint64_t soon; /* an outcome that needs no transfer */
     enum http_failure early;
     void (*done)(void *ud, const struct http_result *r);
@@ -207,6 +207,11 @@ static void finished(struct http_request *r, CURLcode code) {
     r->sent = may_be_sent(r);
     if (r->cancelled) {
         finish(r, HTTP_CANCELLED, "cancelled");
+        return;
+    }
+    if (r->connect_only && code == CURLE_OK) { /* from now on it is the asker's */
+        const struct http_result result = {.failure = HTTP_OK, .message = "", .body = "", .elapsed_ms = loop_now(r->http->loop) - r->started};
+        r->done(r->ud, &result);
         return;
     }
     if (code != CURLE_OK)
@@ -396,6 +401,10 @@ static void set_options(struct http_request *r, const struct http_spec *spec) {
     if (spec->unix_socket)
         c->curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, spec->unix_socket);
     set_tls(c, e, spec);
+    if (spec->connect_only) {
+        c->curl_easy_setopt(e, CURLOPT_CONNECT_ONLY, 1L);
+        c->curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
+    }
     if (spec->user) {
         c->curl_easy_setopt(e, CURLOPT_USERNAME, spec->user);
         c->curl_easy_setopt(e, CURLOPT_PASSWORD, spec->password ? spec->password : "");
@@ -410,7 +419,7 @@ static void set_options(struct http_request *r, const struct http_spec *spec) {
 
 struct http_request *http_start(struct http *h, const struct http_spec *spec) {
     struct http_request *r = mem_alloc(sizeof *r);
-    *r = (struct http_request){.http = h, .next = h->all, .started = loop_now(h->loop), .done = spec->done, .ud = spec->ud};
+    *r = (struct http_request){.http = h, .next = h->all, .started = loop_now(h->loop), .connect_only = spec->connect_only, .done = spec->done, .ud = spec->ud};
     buf_init(&r->body, spec->max_body ? spec->max_body : default_body);
     buf_init(&r->date, 0);
     buf_init(&r->api_version, 0);
@@ -439,4 +448,25 @@ void http_cancel(struct http_request *r) {
     }
     if (!r->soon)
         r->soon = loop_timer(h->loop, 0, on_soon, r);
+}
+
+/* ---- connections ---- */
+
+int http_fd(struct http_request *r) {
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    if (r->http->curl.curl_easy_getinfo(r->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK || fd == CURL_SOCKET_BAD)
+        return -1;
+    return fd;
+}
+
+long http_send(struct http_request *r, const void *data, size_t len) {
+    size_t n = 0;
+    const CURLcode code = r->http->curl.curl_easy_send(r->easy, data, len, &n);
+    return code == CURLE_OK ? (long)n : code == CURLE_AGAIN ? HTTP_AGAIN : HTTP_GONE;
+}
+
+long http_recv(struct http_request *r, void *data, size_t len) {
+    size_t n = 0;
+    const CURLcode code = r->http->curl.curl_easy_recv(r->easy, data, len, &n);
+    return code == CURLE_OK ? (long)n : code == CURLE_AGAIN ? HTTP_AGAIN : HTTP_GONE;
 }

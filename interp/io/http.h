@@ -46,6 +46,7 @@ struct http_spec {
     int64_t timeout_ms;          /* whole exchange; default 30 s */
     int64_t connect_ms;          /* default 5 s */
     size_t max_body;             /* default 64 MiB */
+    bool connect_only;           /* only connects, with TLS where there is any; see http_fd */
     void (*done)(void *ud, const struct http_result *r); /* once, from the loop; r is valid only inside */
     void *ud;
 };
@@ -56,6 +57,11 @@ void http_free(struct http *h);
 struct http_request *http_start(struct http *h, const struct http_spec *spec);
 void http_cancel(struct http_request *r); /* done comes with HTTP_CANCELLED */
 void http_drop(struct http_request *r);   /* forgets it; done does not come */
+/* Of a request that is connect_only, once done has told of success (HTTP_OK, status 0): it stays, as a connection, until http_drop. */
+int http_fd(struct http_request *r); /* to watch; -1 if it is gone */
+enum { HTTP_AGAIN = -1, HTTP_GONE = -2 };
+long http_send(struct http_request *r, const void *data, size_t len); /* bytes taken, HTTP_AGAIN or HTTP_GONE */
+long http_recv(struct http_request *r, void *data, size_t len);       /* bytes that came, 0 at the peer's end, HTTP_AGAIN or HTTP_GONE */
 const char *http_failure_name(enum http_failure f); /* "timeout", "connect", … */
 
 #endif

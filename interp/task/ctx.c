@@ -8,11 +8,14 @@ static const struct host {
     struct task_help help;
     lua_CFunction fn;
 } hosts[] = {
-    {{"ctx.docker", "(node)", "the engine of a node, which has get, post and delete", TASK_READ}, host_docker},
+    {{"ctx.docker", "(node)", "the engine of a node, which has get, post, delete and attach", TASK_READ}, host_docker},
     {{"engine:get", "(path[, {timeout = seconds}])", "asks the engine; gives an answer {ok, status, body, message, failure, date, sent, elapsed}",
       TASK_READ}, host_engine_get},
     {{"engine:post", "(path[, body[, {timeout = seconds}]])", "asks for a change; a table as body is sent as JSON", TASK_CHANGE}, host_engine_post},
     {{"engine:delete", "(path[, {timeout = seconds}])", "asks for a removal", TASK_CHANGE}, host_engine_delete},
+    {{"engine:attach", "(container[, {start, stdin = FILE, stdin_text, stdout = FILE, timeout}])",
+      "the streams of a container until it closes them; gives {ok, status, stdout, stderr, bytes, sha256, message, failure}; POST …/wait tells how it ended",
+      TASK_CHANGE}, host_engine_attach},
     {{"ctx.http", "{url, method, headers, body, timeout, ca, insecure}", "one request; gives an answer as an engine does; in probes GET and HEAD only",
       TASK_READ}, host_http},
     {{"ctx.exec", "{argv, on, stdin, env, timeout}", "a command, on the operator's machine or on a node; gives {ok, status, stdout, stderr, message, failure}",

@@ -121,6 +121,7 @@ int host_docker(lua_State *L);
 int host_engine_get(lua_State *L);
 int host_engine_post(lua_State *L);
 int host_engine_delete(lua_State *L);
+int host_engine_attach(lua_State *L);
 int host_http(lua_State *L);
 int host_exec(lua_State *L);
 int host_read(lua_State *L);

@@ -74,9 +74,9 @@ int host_engine_delete(lua_State *L) {
 }
 
 static int no_method(lua_State *L) {
-    static const char *const names[] = {"get", "post", "delete"};
+    static const char *const names[] = {"get", "post", "delete", "attach"};
     const char *name = luaL_tolstring(L, 2, NULL);
-    return luaL_error(L, "an engine has no '%s'%s (it has: get, post, delete)", name, push_near(L, name, names, 3));
+    return luaL_error(L, "an engine has no '%s'%s (it has: get, post, delete, attach)", name, push_near(L, name, names, 4));
 }
 
 static void push_metatable(lua_State *L) {
