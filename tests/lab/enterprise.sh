@@ -1,0 +1,118 @@
+# shellcheck shell=bash disable=SC2154
+# enterprise.sh: the stand-ins for UCP and DTR on the lab's engines, by the docker client alone.
+
+dtr_versions=(2.6.4 2.7.6)
+ucp_password=lab-password
+
+cmd_enterprise() {
+	local what=${1:-}
+	[[ -n $what ]] && declare -F "enterprise_$what" >/dev/null || die "enterprise: what? front or dtr"
+	shift
+	nodes >/dev/null
+	standin_load
+	"enterprise_$what" "$@"
+}
+
+# ---- images
+
+standin_load() {
+	local node loads=()
+	"$here/../standin/build" "$home/standin" || die "the stand-ins cannot be built"
+	for node in $(nodes); do
+		machine_up "$node" || continue
+		standin_import "$node" &
+		loads+=($!)
+	done
+	for node in "${loads[@]}"; do wait "$node" || die "an engine does not take the images of the stand-ins"; done
+}
+
+standin_import() {
+	local version name
+	engine "$1" image inspect docker/ucp-front >/dev/null 2>&1 ||
+		engine "$1" import -c 'ENTRYPOINT ["/standin", "ucp-front"]' "$home/standin/standin.tar" docker/ucp-front >/dev/null
+	for version in "${dtr_versions[@]}"; do
+		! engine "$1" image inspect "docker/dtr:$version" >/dev/null 2>&1 || continue
+		engine "$1" import -c 'ENTRYPOINT ["/standin", "dtr"]' -c "ENV DTR_VERSION=$version" \
+			"$home/standin/standin.tar" "docker/dtr:$version" >/dev/null
+		for name in $(DTR_VERSION=$version "$home/standin/standin" dtr images); do
+			[[ $name = "docker/dtr:$version" ]] || engine "$1" tag "docker/dtr:$version" "$name"
+		done
+	done
+}
+
+# ---- the site
+
+# site_says KEY TEXT: the site's one line for the key.
+site_says() {
+	sed -i "/^$1:/d" "$home/site.yaml"
+	echo "$1: $2" >>"$home/site.yaml"
+}
+
+# ucp_is URL CA: where UCP is from now on; the administrator is admin, with the lab's password.
+ucp_is() {
+	mkdir -p "$home/ucp"
+	echo "$1" >"$home/ucp/url"
+	[[ $2 -ef $home/ucp/ca.pem ]] || cp "$2" "$home/ucp/ca.pem"
+	(umask 077 && echo "$ucp_password" >"$home/ucp/password")
+	site_says ucp "{ url: \"$1\", username: admin, password: { from: [\"file:ucp/password\"] }, ca: ucp/ca.pem }"
+}
+
+# ---- UCP's front alone: enough for DTR, and without a quorum to lose
+
+enterprise_front() {
+	local at
+	at=$(address node1)
+	mkdir -p "$home/front"
+	(
+		cd "$home/front" || die "no folder $home/front"
+		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj "/CN=ucp" -keyout key.pem -out cert.pem \
+			-CA "$home/tls/ca.pem" -CAkey "$home/tls/ca-key.pem" -addext "subjectAltName=IP:$at" \
+			-addext extendedKeyUsage=serverAuth -addext basicConstraints=CA:FALSE
+	) 2>/dev/null
+	engine node1 rm -f ucp-front >/dev/null 2>&1 || true
+	engine node1 run -d --name ucp-front --network host --restart always -e PASSWORD="$ucp_password" \
+		-v "$home:/lab" -v "$home/front:/certs" docker/ucp-front >/dev/null
+	within 20 curl -sf --cacert "$home/tls/ca.pem" "https://$at/_ping" || die "the front of UCP does not answer: $(engine node1 logs ucp-front 2>&1)"
+	ucp_is "https://$at" "$home/tls/ca.pem"
+}
+
+# ---- DTR
+
+dtr_id() { printf '%012x' "${1#node}"; }
+
+# dtr NODE COMMAND OPTION...: DTR's tool on a node; the newest version that the test wants is in DTR_VERSION.
+cmd_dtr() {
+	local node=$1
+	shift
+	[[ -s $home/ucp/url ]] || die "dtr: there is no UCP; 'lab enterprise front' or 'lab enterprise ucp' makes one"
+	UCP_URL=$(<"$home/ucp/url") UCP_USERNAME=admin UCP_PASSWORD=${UCP_PASSWORD-$(<"$home/ucp/password")} UCP_CA=$(<"$home/ucp/ca.pem") \
+		docker -H "unix://$(socket "$node")" run -i --rm --log-driver none -e UCP_URL -e UCP_USERNAME -e UCP_PASSWORD -e UCP_CA \
+		"docker/dtr:${DTR_VERSION:-${dtr_versions[0]}}" "$@"
+}
+
+# enterprise_dtr NODE...: the first gets the first replica, the others join it. A replica's ID is its node's number.
+enterprise_dtr() {
+	local first=${1:-} node id said
+	[[ -n $first ]] || die "enterprise dtr: which nodes?"
+	nodes "$@" >/dev/null
+	for node; do
+		id=$(dtr_id "$node")
+		if [[ $node = "$first" ]]; then set -- install; else set -- join --existing-replica-id "$(dtr_id "$first")"; fi
+		said=$(cmd_dtr "$node" "$@" --ucp-node "$node" --replica-id "$id" </dev/null 2>&1) || die "$node: $said"
+	done
+	site_says dtr "{ url: \"https://$(address "$first")\" }"
+}
+
+# lab corrupt NODE...: damages the data of the replica on the node; its database dies of it.
+cmd_corrupt() {
+	local node folder some
+	for node; do
+		some=
+		for folder in "$home/$node"/data/volumes/dtr-rethink-*/_data; do
+			[[ -d $folder ]] || continue
+			some=yes
+			head -c 4096 /dev/zero | tr '\0' '#' >"$folder/state.json"
+		done
+		[[ -n $some ]] || die "corrupt: $node has no replica of DTR"
+	done
+}
