@@ -25,7 +25,8 @@ return action {
   outcomes = {
     fails = function(state, with)
       local u, m = state.ucp, state.ucp.managers[with.node]
-      if not m or m.kv ~= "running" or lib.at_least(lib.image_version(with.image) or u.version, 3, 2) then return false end
+      if not m or m.kv ~= "running" or not lib.can_manage(state.swarm, with.node) then return false end
+      if lib.at_least(lib.image_version(with.image) or u.version, 3, 2) then return false end
       lib.set_manager(u, with.node, "stopped", "silent", m.version)
       lib.recount(u)
     end,

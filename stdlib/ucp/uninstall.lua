@@ -18,7 +18,8 @@ return action {
   describe = "uninstall UCP, through ${node}",
   inputs   = { node = { type = "node", required = true, description = "a manager of the swarm" },
                image = { type = "image", required = true, description = "docker/ucp in the version that is installed" },
-               id = { type = "string", description = "UCP's ID; default: what the image's `id` command tells, or the swarm's cluster ID" } },
+               id = { type = "string", description = "UCP's ID; default: what the image's `id` command tells, or the swarm's cluster ID" },
+               only_ready = { type = "boolean", default = false, description = "look at the nodes first, and begin nothing while one is not ready" } },
   changes  = { "ucp" },
   destroys = "UCP with its users, teams, grants, certificates and settings on every node; only a backup brings them back",
   on_unknown = "check",
@@ -34,7 +35,7 @@ return action {
   outcomes = {
     stuck = function(state, with)
       local s = state.swarm
-      if not state.ucp.installed or not lib.can_manage(s, with.node) then return false end
+      if not state.ucp.installed or not lib.can_manage(s, with.node) or (with.only_ready and not calm(s)) then return false end
       local last
       if calm(s) then
         for node in pairs(state.ucp.managers) do

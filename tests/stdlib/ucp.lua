@@ -214,6 +214,7 @@ test("uninstalling with a dead node cannot end well, and is stuck half way", fun
   broken("uninstall_with_dead_nodes", before, after, "node3 is down")
   same("pending", ucp.uninstall.done(after, { node = "node1" }))
   same(nil, never("uninstall_with_dead_nodes", before, after, "event"))
+  same(false, select(2, act(before, "uninstall", { node = "node1", only_ready = true }, "stuck")), "it looks first")
 end)
 
 test("a node that hangs leaves UCP on itself and in the swarm, which no rule can foresee", function()
