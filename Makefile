@@ -137,7 +137,7 @@ clean:
 
 # One package a word; a|b is satisfied by either, and a is installed if there is none.
 DEPS := gcc libc6-dev binutils pkgconf|pkg-config liblua5.4-dev libyaml-dev libsqlite3-dev libuv1-dev libjansson-dev \
-	libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev uthash-dev
+	libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev uthash-dev libarchive-dev
 DEPS_TEST := ca-certificates openssl openssh-client libcmocka-dev bats valgrind libc6-dbg shellcheck clang clang-tidy lua5.4 git
 
 .PHONY: deps deps-test deps-lab

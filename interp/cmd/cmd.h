@@ -111,6 +111,12 @@ struct site *world_site(struct arena *a, const struct val *world, const struct s
 const struct val *site_seen(struct arena *a, const struct site *s, const struct val *nodes);
 const struct val *run_seen(struct arena *a, const struct val *attested, bool rehearsal);
 
+/* ---- credentials.c ---- */
+
+/* The site as tasks see it: what expressions see, and under `ucp` also the password (a secret, asked for on the terminal if the site says so), the
+ * certificates and whether they matter. false: told in err. */
+bool credentials(struct ctx *c, const struct val **ret);
+
 /* ---- inputs.c ---- */
 
 /* The inputs given for a runbook: the site's, then the file's, then the command line's, then those that `from` finds. */

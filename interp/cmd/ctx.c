@@ -205,8 +205,11 @@ bool ctx_world(struct ctx *c, bool may_change) {
         c->runner = runner_world(c->arena, c->loop, c->box, val_get(c->world, "state"));
         return true;
     }
+    const struct val *site;
+    if (!credentials(c, &site))
+        return false;
     c->task_world = (struct task_world){.loop = c->loop, .http = c->http, .engines = c->engines, .box = c->box,
-                                        .nodes = val_get(c->site_val, "nodes"), .site = c->site_val, .run = c->run_val};
+                                        .nodes = val_get(c->site_val, "nodes"), .site = site, .run = c->run_val};
     c->runner = runner_live(c->arena, &c->task_world, may_change);
     return true;
 }

@@ -30,6 +30,8 @@ struct site *world_site(struct arena *a, const struct val *world, const struct s
     }
     if (real) {
         s->inputs = real->inputs;
+        s->ucp = real->ucp;
+        s->dtr_url = real->dtr_url;
         s->library = real->library;
         s->library_marks = real->library_marks;
     }
@@ -40,6 +42,15 @@ const struct val *site_seen(struct arena *a, const struct site *s, const struct 
     struct val *v = val_map_new(a);
     val_map_set(a, v, "name", val_str(a, s->name));
     val_map_set(a, v, "nodes", nodes);
+    if (s->ucp) {
+        struct val *ucp = val_map_new(a);
+        val_map_set(a, ucp, "url", val_str(a, s->ucp->url));
+        if (s->ucp->username)
+            val_map_set(a, ucp, "username", val_str(a, s->ucp->username));
+        val_map_set(a, v, "ucp", ucp);
+    }
+    if (s->dtr_url)
+        val_map_set(a, v, "dtr", val_map_with(a, val_map_new(a), "url", val_str(a, s->dtr_url)));
     return v;
 }
 

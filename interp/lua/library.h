@@ -1,8 +1,8 @@
 /* library.h: the definitions that Lua files make: actions, probes, rules, events, capabilities, funcs.
  *
  * One file, one definition: stdlib/swarm/leave.lua is swarm.leave. A file is loaded when its name is first asked for. Files come from
- * value/files.h, so that a site's own come before the embedded ones. Members of a family see its lib.lua as `lib`, and the funcs of
- * all families by name (swarm.best_survivor). */
+ * value/files.h, so that a site's own come before the embedded ones. Members of a family see its lib.lua as `lib`, the lib.lua
+ * of another family as library "docker", and the funcs of all families by name (swarm.best_survivor). */
 #ifndef LUA_LIBRARY_H
 #define LUA_LIBRARY_H
 

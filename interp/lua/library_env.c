@@ -28,6 +28,15 @@ static int construct(lua_State *L) {
     return 1;
 }
 
+/* library "docker": what the lib.lua of another family returns. */
+static int library_of(lua_State *L) {
+    const struct box *b = box_of(L);
+    const char *family = luaL_checkstring(L, 1);
+    if (b->lib && library_push_lib(b->lib, L, family))
+        return 1;
+    return luaL_error(L, b->lib && library_family(b->lib, family) ? "the family '%s' has no lib.lua" : "there is no family '%s'", family);
+}
+
 /* --- families --- */
 
 /* swarm.quorum() in an expression: asked of the state of the current scope, or of the one that is given. */
@@ -186,6 +195,8 @@ static int unknown_name(lua_State *L, const char *name) {
         names[n++] = scope[i];
     for (int kind = DEF_ACTION; kind <= DEF_FUNC && lua_toboolean(L, lua_upvalueindex(2)); kind++)
         names[n++] = def_kind_name((enum def_kind)kind);
+    if (lua_toboolean(L, lua_upvalueindex(2)))
+        names[n++] = "library";
     if (b->lib)
         for (struct map_iter it = map_iter(b->lib->families); n < 160 && map_next(&it);)
             names[n++] = it.key;
@@ -202,7 +213,7 @@ static bool push_lasting_name(lua_State *L, const char *family, bool library, in
     if (lua_rawget(L, -2) != LUA_TNIL)
         return true;
     if (library) {
-        luaL_getmetatable(L, "quorate.def"); /* it also holds the constructors, under their names */
+        luaL_getmetatable(L, "quorate.def"); /* it also holds the constructors and `library`, under their names */
         lua_pushvalue(L, name);
         if (lua_rawget(L, -2) != LUA_TNIL)
             return true;
@@ -277,6 +288,8 @@ void env_open(struct box *b, lua_State *L) {
         lua_pushcclosure(L, construct, 1);
         lua_setfield(L, -2, def_kind_name((enum def_kind)kind));
     }
+    lua_pushcfunction(L, library_of);
+    lua_setfield(L, -2, "library");
     lua_pop(L, 3);
     lua_newtable(L);
     b->families = luaL_ref(L, LUA_REGISTRYINDEX);

@@ -39,6 +39,12 @@ static const struct field ucp_fields[] = {
     {"username", F_STRING, false, "who signs in", NULL, NULL},
     {"password", F_MAP, false, "where the password is found", password_fields, NULL},
     {"ca", F_STRING, false, "file with the certificates that are trusted", NULL, NULL},
+    {"verify", F_BOOL, false, "false: anybody may answer in its place", NULL, NULL},
+    {0},
+};
+
+static const struct field dtr_fields[] = {
+    {"url", F_STRING, true, "as https://host[:port]: what images of it begin with", NULL, NULL},
     {0},
 };
 
@@ -46,6 +52,7 @@ const struct field site_fields[] = {
     {"site", F_STRING, true, "its name", NULL, NULL},
     {"nodes", F_MAP, true, "the inventory: name: {engine, address, tls, labels}", NULL, NULL},
     {"ucp", F_MAP, false, "how to reach UCP", ucp_fields, NULL},
+    {"dtr", F_MAP, false, "what the registry is called", dtr_fields, NULL},
     {"store", F_STRING, false, "where the journal lives: sqlite:PATH", NULL, NULL},
     {"library", F_LIST, false, "folders of the site's own, before what is shipped", NULL, NULL},
     {"inputs", F_MAP, false, "runbook: inputs", NULL, NULL},
@@ -161,6 +168,55 @@ static void read_hooks(struct reading *r, const struct val *hooks) {
     }
 }
 
+/* "https://host[:port]" without a path: what is asked there is appended to it. */
+static const char *https_url(struct reading *r, const struct val *map) {
+    const struct val *v = val_get(map, "url");
+    const char *s = val_cstr(v);
+    if (!s)
+        return NULL;
+    size_t n = strlen(s);
+    while (n && s[n - 1] == '/')
+        n--;
+    if (!strncmp(s, "https://", 8) && n > 8 && !memchr(s + 8, '/', n - 8) && !strpbrk(s, " \t@?#"))
+        return arena_strndup(r->arena, s, n);
+    struct diag *d = err_add(r->err, v->mark, "bad-url", "'%s' is not of the form https://host or https://host:port", s);
+    diag_hint(r->err, d, "credentials are given as username and password, never in the URL");
+    return NULL;
+}
+
+/* Where a password may come from. */
+static void password_words(struct reading *r, const struct val *ucp, struct site_ucp *u) {
+    static const char *const words[] = {"env:NAME", "file:PATH", "prompt"};
+    const struct val *from = val_get(val_get(ucp, "password"), "from");
+    const size_t n = val_is(from, VAL_LIST) ? val_len(from) : from ? 1 : 0;
+    const char **out = arena_array(r->arena, const char *, n + 1);
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct val *v = val_is(from, VAL_LIST) ? val_at(from, i) : from;
+        const char *s = val_cstr(v);
+        if (s && !strncmp(s, "file:", 5) && s[5])
+            out[k++] = arena_printf(r->arena, "file:%s", path_join(r->arena, r->site->dir, s + 5));
+        else if (s && ((!strncmp(s, "env:", 4) && s[4]) || !strcmp(s, "prompt")))
+            out[k++] = s;
+        else
+            diag_accepted(r->err, err_add(r->err, v->mark, "unknown-source", "'%s' is no place where a password is found", s ? s : val_kind_name(v->kind)), s ? s : "",
+                          words, sizeof words / sizeof *words);
+    }
+    u->password_from = out;
+}
+
+static void read_enterprise(struct reading *r, const struct val *site) {
+    const struct val *ucp = val_get(site, "ucp");
+    if (ucp) {
+        struct site_ucp *u = arena_new_of(r->arena, struct site_ucp);
+        *u = (struct site_ucp){.url = https_url(r, ucp), .username = val_get_str(ucp, "username", NULL), .ca = path_in(r, ucp, "ca"),
+                               .insecure = !val_get_bool(ucp, "verify", true)};
+        password_words(r, ucp, u);
+        r->site->ucp = u;
+    }
+    r->site->dtr_url = https_url(r, val_get(site, "dtr"));
+}
+
 bool site_load(struct arena *a, const char *path, bool (*check_url)(const char *url, const char **why), struct site **ret, struct err *err) {
     struct site *s = arena_new_of(a, struct site);
     struct reading r = {.arena = a, .site = s, .err = err, .check_url = check_url};
@@ -187,7 +243,7 @@ bool site_load(struct arena *a, const char *path, bool (*check_url)(const char *
         if (!val_is(s->inputs->map.pairs[i].val, VAL_MAP))
             err_add(err, s->inputs->map.pairs[i].mark, "wrong-type", "the inputs of a runbook are a map");
     read_hooks(&r, val_get(v, "hooks"));
-    s->ucp = val_get(v, "ucp");
+    read_enterprise(&r, v);
     if (err->nerrors != errors)
         return false;
     *ret = s;

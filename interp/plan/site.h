@@ -16,6 +16,14 @@ struct site_node {
     const struct val *labels; /* map, maybe empty */
 };
 
+struct site_ucp {
+    const char *url;       /* "https://ucp.example:443", without a path */
+    const char *username;  /* or NULL */
+    const char **password_from; /* "env:NAME", "file:PATH" (relative to the working directory), "prompt", in order, ended by NULL */
+    const char *ca;        /* file, or NULL */
+    bool insecure;         /* verify: false */
+};
+
 struct site {
     const char *name;       /* "production"; "local" without a file */
     const struct source *src; /* NULL without a file */
@@ -28,7 +36,8 @@ struct site {
     struct mark *library_marks;
     const struct val *inputs; /* runbook name → map of inputs, or NULL */
     const struct val *hooks;  /* hook file → list of rights, or NULL */
-    const struct val *ucp;    /* as written, or NULL */
+    const struct site_ucp *ucp; /* or NULL */
+    const char *dtr_url;      /* or NULL */
 };
 
 extern const struct field site_fields[];

@@ -1,5 +1,7 @@
 #include "task/host.h"
 
+#include "value/json.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -73,8 +75,17 @@ static void header_lines(lua_State *L, struct request *r) {
     lua_settop(L, 1);
 }
 
+/* Whom to believe, and how long. */
+static void trust(lua_State *L, struct request *r, const char *what) {
+    r->spec.ca = option(L, r->op.arena, "ca").s;
+    lua_getfield(L, 1, "insecure");
+    r->spec.insecure = lua_toboolean(L, -1);
+    lua_settop(L, 1);
+    r->spec.timeout_ms = arg_timeout(L, 1, what, default_timeout_ms);
+}
+
 int host_http(lua_State *L) {
-    static const char *const accepted[] = {"method", "url", "headers", "body", "timeout", "ca", "insecure"};
+    static const char *const accepted[] = {"method", "url", "headers", "body", "timeout", "ca", "insecure", "user", "password"};
     struct request *r = op_new(L, &request_kind, sizeof *r);
     struct arena *a = r->op.arena;
     lua_settop(L, 1);
@@ -96,10 +107,65 @@ int host_http(lua_State *L) {
     const struct text body = arg_body(L, lua_gettop(L), a, "ctx.http: body");
     r->spec.body = body.s;
     r->spec.len = body.len;
-    r->spec.ca = option(L, a, "ca").s;
-    lua_getfield(L, 1, "insecure");
-    r->spec.insecure = lua_toboolean(L, -1);
-    r->spec.timeout_ms = arg_timeout(L, 1, "ctx.http", default_timeout_ms);
+    r->spec.user = option(L, a, "user").s;
+    r->spec.password = option(L, a, "password").s;
+    trust(L, r, "ctx.http");
     r->op.label = arena_printf(a, "%s %s", r->spec.method, url.secret ? "***" : url.s);
+    return op_wait(L, &r->op);
+}
+
+/* ---- signing in ---- */
+
+/* {ok, token, status, failure, message}; the token is a secret. */
+static int login_push(lua_State *L, struct op *op) {
+    const struct request *r = (struct request *)op;
+    const struct http_result *h = &r->answer.r;
+    const struct val *body = NULL;
+    const char *token = NULL;
+    if (h->failure == HTTP_OK && h->status == 200 && json_parse(op->arena, "answer", h->body, h->len, &body, err_new(op->arena)))
+        token = val_get_str(body, "auth_token", NULL);
+    answer_push(L, &r->answer, op);
+    lua_pushnil(L); /* what it says may be the token */
+    lua_setfield(L, -2, "body");
+    lua_pushboolean(L, token != NULL);
+    lua_setfield(L, -2, "ok");
+    if (token) {
+        lval_push(L, val_secret(op->arena, val_str(op->arena, token)));
+        lua_setfield(L, -2, "token");
+    } else if (h->failure == HTTP_OK && h->status == 200) {
+        lua_pushstring(L, "the answer has no auth_token: this is no UCP");
+        lua_setfield(L, -2, "message");
+    }
+    return 1;
+}
+
+static const struct op_kind login_kind = {.start = request_start, .cancel = request_cancel, .push = login_push};
+
+/* In probes too: it begins a session of UCP and changes nothing else. */
+int host_login(lua_State *L) {
+    static const char *const accepted[] = {"url", "username", "password", "timeout", "ca", "insecure"};
+    static const char *const headers[] = {"Content-Type: application/json", NULL};
+    struct request *r = op_new(L, &login_kind, sizeof *r);
+    struct arena *a = r->op.arena;
+    lua_settop(L, 1);
+    if (!lua_istable(L, 1))
+        return luaL_error(L, "ctx.login takes a table, as in ctx.login{ url = \"https://…\", username = …, password = … }");
+    arg_options(L, 1, "ctx.login", accepted, sizeof accepted / sizeof *accepted);
+    const struct text url = option(L, a, "url"), user = option(L, a, "username"), password = option(L, a, "password");
+    if (!url.s || strncmp(url.s, "https://", 8) || strpbrk(url.s, " \r\n\t"))
+        return luaL_error(L, "ctx.login: url must begin with https:// and have no white space");
+    if (!user.s || !password.s)
+        return luaL_error(L, "ctx.login: username and password are wanted");
+    struct val *body = val_map_new(a);
+    val_map_set(a, body, "username", val_strn(a, user.s, user.len));
+    val_map_set(a, body, "password", val_strn(a, password.s, password.len));
+    struct buf b = BUF_INIT;
+    json_print(body, JSON_COMPACT, &b);
+    r->spec = (struct http_spec){.method = "POST", .url = arena_printf(a, "%s/auth/login", url.s), .headers = headers, .body = arena_strndup(a, b.data, b.len),
+                                 .len = b.len};
+    explicit_bzero(b.data, b.len);
+    buf_done(&b);
+    trust(L, r, "ctx.login");
+    r->op.label = arena_printf(a, "POST %s", r->spec.url);
     return op_wait(L, &r->op);
 }

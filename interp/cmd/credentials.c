@@ -1,0 +1,55 @@
+#include "cmd/cmd.h"
+
+#include "ui/asker.h"
+#include "value/file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const size_t max_password = 4096, max_ca = 1 << 20; /* bytes of the files */
+
+/* A file's text without the line's end; NULL if there is none. */
+static const char *line_of(struct arena *a, const char *path) {
+    const struct source *src;
+    if (!file_read(a, path, NULL, max_password, &src, err_new(a)))
+        return NULL;
+    size_t n = src->len;
+    while (n && (src->text[n - 1] == '\n' || src->text[n - 1] == '\r'))
+        n--;
+    return n ? arena_strndup(a, src->text, n) : NULL;
+}
+
+static const char *password(struct ctx *c) {
+    const struct site_ucp *u = c->site->ucp;
+    const char *s = NULL;
+    for (const char *const *from = u->password_from; !s && *from; from++)
+        if (!strncmp(*from, "env:", 4))
+            s = getenv(*from + 4);
+        else if (!strncmp(*from, "file:", 5))
+            s = line_of(c->arena, *from + 5);
+        else
+            s = asker_secret(c->arena, arena_printf(c->arena, "password of %s at %s", u->username ? u->username : "the administrator", u->url));
+    return s && *s ? s : NULL;
+}
+
+bool credentials(struct ctx *c, const struct val **ret) {
+    *ret = c->site_val;
+    const struct site_ucp *u = c->site->ucp;
+    if (!u)
+        return true;
+    struct arena *a = c->arena;
+    const struct val *ucp = val_get(c->site_val, "ucp");
+    const char *secret = password(c);
+    if (secret)
+        ucp = val_map_with(a, ucp, "password", val_secret(a, val_str(a, secret)));
+    if (u->ca) {
+        const struct source *src;
+        if (!file_read(a, u->ca, NULL, max_ca, &src, c->err))
+            return false;
+        ucp = val_map_with(a, ucp, "ca", val_str(a, u->ca));
+        ucp = val_map_with(a, ucp, "ca_text", val_strn(a, src->text, src->len));
+    }
+    ucp = val_map_with(a, ucp, "insecure", val_bool(a, u->insecure));
+    *ret = val_map_with(a, c->site_val, "ucp", ucp);
+    return true;
+}
