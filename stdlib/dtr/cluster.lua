@@ -14,6 +14,7 @@ local replica = { type = "map", keys = {
   node = text("inventory name of its node; absent: not known"), address = text("where it is asked"),
   port = number("where its nginx is published"), why = evidence(text("why it is not healthy, or who says that it is")),
   answers = flag("the engine of its node answers, or the others hear of it"),
+  stopped = flag("its database does not run, as its engine tells: it takes no part until it is repaired or started"),
   health = words({ "healthy", "unhealthy", "unknown" }, "as GET /_ping and cluster_status tell"),
   members = { type = "list", of = text("replica ID"), description = "whom it believes to be members; empty: it is none itself" },
   needed = moving(number("the majority that it may still go by while not every member has learnt of a change; absent: that of its members")),

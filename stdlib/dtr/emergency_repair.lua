@@ -16,7 +16,7 @@ local function repair(state, before, with, clear)
       end
     end
   end
-  r.volumes, r.members, r.needed = "present", list{ with.replica }, nil
+  r.volumes, r.members, r.needed, r.stopped = "present", list{ with.replica }, nil, nil
   lib.recount(d, was, with.replica)
 end
 

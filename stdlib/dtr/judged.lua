@@ -189,6 +189,7 @@ return func {
       local f, x = seen.found[id], seen.asked[id]
       local r = { node = f and f.node or places[id], answers = f ~= nil or reports_well(voice, id), volumes = volumes_of(seen, id) }
       r.health, r.why = health_of(seen, voice, id)
+      if f and not up(f, "rethinkdb") then r.stopped = true end
       if f and seen.nodes[f.node] then
         r.port, r.version = f.port, f.version
         r.image = f.image and f.version and f.image .. ":" .. f.version or nil

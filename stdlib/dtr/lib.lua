@@ -18,7 +18,7 @@ local most = 60 -- replicas in one view; a cluster has at most 7
 -- ---- read -------------------------------------------------------------------------------------------------------------
 
 -- Whether it runs on volumes that it can use, healthy or not.
-local function runs(r) return r.answers and r.volumes ~= "absent" and r.volumes ~= "corrupt" end
+local function runs(r) return r.answers and not r.stopped and r.volumes ~= "absent" and r.volumes ~= "corrupt" end
 lib.runs = runs
 
 local function has(t, x)
@@ -64,7 +64,7 @@ local function view(d)
   local replicas, sides = d.replicas, d.cut and {}
   local believes, counted = {}, {} -- bits: whom i counts, who counts i
   for id, r in pairs(replicas) do
-    if r.answers and r.volumes ~= "absent" and r.volumes ~= "corrupt" and n < most then
+    if r.answers and not r.stopped and r.volumes ~= "absent" and r.volumes ~= "corrupt" and n < most then
       local b = 1 << n
       n = n + 1
       ids[n], at[id], counted[n] = id, n, 0

@@ -18,6 +18,7 @@ return func {
       if #r.members == 0 then return "(no member)" end
       if r.volumes == "absent" then return "(no volumes)" end
       if r.volumes == "corrupt" then return "(corrupt)" end
+      if r.stopped then return "(stopped)" end
       if holder and not i and not counted[id] then return "(not counted)" end
       if r.health ~= "healthy" and v.alive[k] >= quorum(#r.members) then return "(unhealthy)" end
       return ""

@@ -499,6 +499,23 @@ test("IDs are shortened as far as they can be told apart", function()
   same("new-node4", dtr.lib.short(s.dtr, "new-node4"))
 end)
 
+test("replicas whose databases are stopped take no part: nobody need vouch for them, and they are no second cluster", function()
+  local s = cluster("aaa")
+  for _, id in ipairs{ b, c } do s.dtr.replicas[id].stopped = true end
+  dtr.lib.recount(s.dtr, { sick = {} })
+  same("aaa bbb(stopped) ccc(stopped): 3 members, 2 needed: lost", picture(s))
+  same(0, count_keys(dtr.emergency_repair.attests(s, { replica = a })))
+  for _, outcome in ipairs{ false, "late_error" } do
+    local after = act(s, "emergency_repair", { replica = a }, outcome or nil)
+    fine(s, after)
+    held(after, 1, 1)
+  end
+  local other = act(s, "emergency_repair", { replica = b })
+  held(other, 1, 1)
+  same("healthy", other.dtr.replicas[b].health)
+  same(nil, act(s, "destroy", { replica = c }).dtr.replicas[c])
+end)
+
 test("one that is destroyed instead of removed shows as gone as long as others count it", function()
   local s = act(cluster("aaaaa"), "destroy", { replica = e })
   same("absent", s.dtr.replicas[e].volumes)

@@ -255,6 +255,8 @@ test("a replica whose containers are stopped is there, and unhealthy", function(
   same("unhealthy", s.replicas[c].health)
   same(true, s.replicas[c].answers)
   same("present", s.replicas[c].volumes)
+  same(true, s.replicas[c].stopped)
+  same(nil, s.replicas[a].stopped)
   same(ids{ b, a, c }, ids(s.replicas[c].members))
   same(true, s.quorum.held)
   same(2, s.quorum.healthy)
