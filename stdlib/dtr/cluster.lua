@@ -15,6 +15,7 @@ local replica = { type = "map", keys = {
   port = number("where its nginx is published"), why = evidence(text("why it is not healthy, or who says that it is")),
   answers = flag("the engine of its node answers, or the others hear of it"),
   stopped = flag("its database does not run, as its engine tells: it takes no part until it is repaired or started"),
+  containers = evidence(number("how many of its containers there are, running or not; none: volumes only")),
   health = words({ "healthy", "unhealthy", "unknown" }, "as GET /_ping and cluster_status tell"),
   members = { type = "list", of = text("replica ID"), description = "whom it believes to be members; empty: it is none itself" },
   needed = moving(number("the majority that it may still go by while not every member has learnt of a change; absent: that of its members")),

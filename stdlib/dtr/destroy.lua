@@ -15,6 +15,11 @@ return action {
   effect = function(state, with, before)
     local old = lib.was(state, before)
     local r = old.replicas[with.replica]
+    if not r and old.leftovers and old.leftovers[with.replica] then
+      state.dtr.leftovers[with.replica] = nil
+      lib.tally(state.dtr, lib.view(state.dtr), "predicted")
+      return nil
+    end
     if not r then return nil end
     if not r.answers then return false end
     local d, was = state.dtr, lib.before(old)

@@ -189,6 +189,7 @@ return func {
       local f, x = seen.found[id], seen.asked[id]
       local r = { node = f and f.node or places[id], answers = f ~= nil or reports_well(voice, id), volumes = volumes_of(seen, id) }
       r.health, r.why = health_of(seen, voice, id)
+      if f then r.containers = count(f.containers) end
       if f and not up(f, "rethinkdb") then r.stopped = true end
       if f and seen.nodes[f.node] then
         r.port, r.version = f.port, f.version
@@ -224,7 +225,6 @@ return func {
       if not d.version or n > versions[d.version] then d.version = version end
     end
     lib.tally(d, lib.view(d), evidence(seen, d, voice, silent, why))
-    d.installed = next(d.replicas) ~= nil or next(left) ~= nil
     return d
   end,
 }

@@ -219,7 +219,7 @@ function lib.tally(d, v, why)
     voters, fit = #replicas[id].members, v.fit[i]
   end
   d.quorum = { held = id ~= nil, voters = voters, needed = quorum(voters), healthy = fit, why = why }
-  if d.installed ~= nil then d.installed = next(replicas) ~= nil end
+  if d.installed ~= nil then d.installed = next(replicas) ~= nil or d.leftovers ~= nil and next(d.leftovers) ~= nil end
 end
 
 -- Works out health and quorum anew after a change; `was` is what lib.before gave; `cured`: one that is not unhealthy any more.

@@ -9,12 +9,18 @@ end
 local function install(state, before, with, volumes)
   local old, id = lib.was(state, before), new_id(with)
   local _, there = lib.on(old, with.node)
-  if there and there.answers then return false end
+  if there and there.answers and there.containers ~= 0 then return false end
   local was, d = lib.before(old), state.dtr
   local node = d.nodes and d.nodes[with.node]
   local good = volumes == "present"
   for _, other in ipairs(keys(d.replicas)) do
-    if not d.replicas[other].answers then lib.leave_behind(state, other) end
+    local r = d.replicas[other]
+    if not r.answers then
+      lib.leave_behind(state, other)
+    elseif r.containers == 0 and good then -- nobody counts without it any more
+      d.leftovers = d.leftovers or {}
+      d.leftovers[other], d.replicas[other] = r.node, nil
+    end
   end
   d.replicas[id] = { node = with.node, answers = true, health = good and "healthy" or "unhealthy", members = good and list{ id } or list{},
                      volumes = volumes, version = with.version or d.version, side = node and node.side }
@@ -34,6 +40,14 @@ local function version_of(ctx, file)
   if not archive.ok then return ctx.fail(file .. ": " .. tostring(archive.message)) end
   local version = string.match(tostring(archive.first), "^%.?/?dtr%-backup%-v([^/]+)")
   return version or ctx.fail(file .. ": it is no backup of DTR: it begins with " .. tostring(archive.first) .. ", and not with dtr-backup-vVERSION/")
+end
+
+-- The replica on the node, as far as it is more than volumes of an old one.
+local function newest(d, with)
+  for id, r in pairs(d.replicas) do
+    if r.node == with.node and r.containers ~= 0 then return id, r end
+  end
+  return nil
 end
 
 return action {
@@ -75,7 +89,7 @@ return action {
 
   done = function(state, with)
     if lib.busy(state.dtr) then return "pending" end
-    local id, r = lib.on(state.dtr, with.node)
+    local id, r = newest(state.dtr, with)
     if not id then return false end
     if r.health ~= "healthy" then return "pending" end
     return { replica = id }
@@ -93,9 +107,11 @@ return action {
     end
     local there = list{}
     for id, r in pairs(d.replicas) do
-      if r.answers then there[#there + 1] = id .. " on " .. tostring(r.node) end
+      if r.answers and r.containers ~= 0 then there[#there + 1] = id .. " on " .. tostring(r.node) end
     end
-    for id, node in pairs(d.leftovers or {}) do there[#there + 1] = id .. " (volumes) on " .. node end
+    for _, x in ipairs(dtr.remains(d)) do
+      if not d.replicas[x.id] or d.replicas[x.id].containers == 0 then ctx.log(x.node .. ": volumes of the old replica " .. x.id .. " are left; nothing uses them") end
+    end
     if #there > 0 then return ctx.fail("a backup is restored only where no replica is left, and there are: " .. table.concat(there, ", ") .. "; use dtr.destroy for each") end
     local argv = lib.options(list{ "--ucp-node", lib.host_name(ctx, with.node) }, storage(with))
     lib.options(argv, { ["replica-id"] = with.replica, ["dtr-external-url"] = with.external_url, ["replica-http-port"] = with.http_port,
@@ -104,7 +120,7 @@ return action {
     dtr.tool(ctx, { command = "restore", on = with.on or with.node, image = image, seen = d, stdin = with.file, argv = argv, timeout = 4 * 3600,
       advice = "Before the next attempt destroy what is left of the new replica (dtr.destroy).",
       holds = function(now)
-        local id, r = lib.on(now, with.node)
+        local id, r = newest(now, with)
         if not id then return false, "there is no replica on " .. with.node end
         found = id
         return r.health == "healthy", "the replica " .. id .. " is " .. r.health .. (r.why and " (" .. r.why .. ")" or "")

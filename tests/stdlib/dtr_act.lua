@@ -234,6 +234,10 @@ test("a restore names its storage, takes the version of the backup, and the file
   r = restore({}, { looks = { two } })
   same(0, #r.calls)
   has(r.failed, "dtr.destroy")
+  local volumes = state({ a, "node3", { a }, { containers = 0, health = "unhealthy", stopped = true } })
+  local beside = E.copy(one)
+  beside.leftovers = { [a] = "node3" }
+  same(c, restore({}, { looks = { volumes, beside } }).outputs.replica)
   r = restore({}, { archive = { ok = false, message = "no such file" } })
   has(r.failed, "no such file")
 end)
