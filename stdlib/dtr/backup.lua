@@ -2,6 +2,8 @@
 -- Source: domain notes: the chosen replica must be healthy; image blobs, users and the vulnerability database are not in it. Asked again
 -- after a crash: the file is written anew. Until the new one is whole and readable, what was there before stays.
 
+local docker = library "docker"
+
 return action {
   summary  = "Write a backup of DTR's metadata to a file",
   describe = "back DTR up to ${file}",
@@ -22,13 +24,13 @@ return action {
   end,
 
   run = function(ctx, with)
-    local d, id, part = dtr.look(ctx), with.existing_replica, with.file .. ".part"
+    local d, id, part = dtr.look(ctx), with.existing_replica, docker.part(ctx, with.file)
     local r = d.replicas[id]
     if not r or r.health ~= "healthy" then
       return ctx.fail("the replica " .. id .. " is " .. (r and r.health .. (r.why and " (" .. r.why .. ")" or "") or "not there") ..
         ", and a backup is made of one that is healthy: " .. tostring(dtr.best_healthy(d).id))
     end
-    dtr.tool(ctx, { command = "backup", via = id, on = with.on, image = with.image, seen = d, stdout = part, quiet = true, timeout = 4 * 3600,
+    local made = dtr.tool(ctx, { command = "backup", via = id, on = with.on, image = with.image, seen = d, stdout = part, quiet = true, timeout = 4 * 3600,
       argv = lib.options(list{ "--existing-replica-id", id }, { ["offline-backup"] = with.offline == true }),
       advice = "Nothing was written to " .. with.file .. "; what was there before is there." })
     local archive = ctx.archive(part)
@@ -36,8 +38,8 @@ return action {
     if not version then
       return ctx.fail(part .. ": it is no backup of DTR: " .. tostring(archive.ok and "it begins with " .. tostring(archive.first) or archive.message))
     end
-    local docker = library "docker"
-    local kept, why = docker.keep(ctx, part, with.file, { kind = "dtr", version = version, node = r.node, address = r.address, created = ctx.now() })
+    local kept, why = docker.keep(ctx, part, with.file, { kind = "dtr", version = version, node = r.node, address = r.address, created = ctx.now() },
+      made.sha256)
     if not kept then return ctx.fail(part .. ": the backup was made and cannot be kept: " .. tostring(why)) end
     return { file = with.file }
   end,

@@ -6,6 +6,9 @@
 -- image; stdin, stdout (paths); quiet (keep the output from the log of the engine); timeout (seconds); advice (what to do after a failure);
 -- seen (dtr.look, if there is one already); holds(d) → true, or false and what is missing yet; within (seconds).
 
+local docker = library "docker"
+
+local name = "quorate-dtr-tool" -- one at a time, and to be found again after a crash
 local default_timeout, default_within, every = 3600, 300, 2
 
 local function of_site(ctx)
@@ -29,15 +32,14 @@ local function fitting(d, via)
   return d.version and "docker/dtr:" .. d.version or nil
 end
 
--- The last thing that the tool said, without the time and the level.
-local function last_words(text)
-  local last
-  for line in string.gmatch(tostring(text or ""), "[^\r\n]+") do
-    if string.find(line, "%S") then last = line end
-  end
-  if not last then return nil end
-  local said = string.match(last, 'msg="(.*)"%s*$')
-  return said and string.gsub(said, '\\"', '"') or last
+-- One of ours that has ended, and whose end nobody saw: what it said is told, and it makes room.
+local function clear(ctx, on)
+  local engine = ctx.docker(on)
+  local old = engine:get("/containers/" .. name .. "/json", { timeout = 20 })
+  if not old.ok or not old.body.State or old.body.State.Running then return end
+  ctx.log(on .. ": the container " .. name .. " of an earlier attempt (" .. table.concat(old.body.Args or {}, " ") .. ") has ended with exit status " ..
+    tostring(old.body.State.ExitCode) .. ", and is removed")
+  engine:delete("/containers/" .. old.body.Id .. "?force=1&v=1", { timeout = 60 })
 end
 
 local function await(ctx, spec, what)
@@ -63,10 +65,10 @@ return func {
   summary = "tool(ctx, spec) → what docker.run returned, once DTR is as spec.holds wants it; for the runs of actions",
   call = function(ctx, spec)
     local env, d = of_site(ctx), spec.seen or dtr.look(ctx)
-    local at, name = next(d.busy or {})
+    local at, other = next(d.busy or {})
     if at then
-      return ctx.fail("DTR's tool is at work already (container " .. name .. " on " .. at .. "), and two at once can undo each other. Wait for its end; " ..
-        "if nobody waits for it any more: docker rm -f " .. name)
+      return ctx.fail("DTR's tool is at work already (container " .. other .. " on " .. at .. "), and two at once can undo each other. Wait for its end; " ..
+        "if nobody waits for it any more: docker rm -f " .. other)
     end
     local via = spec.via and d.replicas[spec.via]
     local on = spec.on or via and via.node
@@ -80,15 +82,11 @@ return func {
     local argv = list{ spec.command }
     for _, word in ipairs(spec.argv) do argv[#argv + 1] = word end
     ctx.log(what .. ": " .. table.concat(argv, " "))
-    local docker = library "docker"
-    local r = docker.run(ctx, on, { name = "quorate-dtr-tool", image = image, argv = argv, env = env, stdin = spec.stdin, stdout = spec.stdout, quiet_log = spec.quiet or nil,
+    clear(ctx, on)
+    local r = docker.run(ctx, on, { name = name, image = image, argv = argv, env = env, stdin = spec.stdin, stdout = spec.stdout, quiet_log = spec.quiet or nil,
                                     timeout = spec.timeout or default_timeout })
     if not r.ok then
-      local said = r.fatal or last_words(r.stderr) or last_words(r.stdout)
-      local text = what .. (r.exit and r.exit ~= 0 and " ended with exit status " .. r.exit or " failed")
-      if r.message and r.message ~= "" then text = text .. ": " .. r.message end
-      if said and not string.find(text, said, 1, true) then text = text .. ": " .. said end
-      return ctx.fail(text .. (spec.advice and "\n" .. spec.advice or ""), { unknown = r.unknown == true })
+      return ctx.fail(spec.command .. ": " .. tostring(r.message) .. (spec.advice and "\n" .. spec.advice or ""), { unknown = r.unknown == true })
     end
     if spec.holds then await(ctx, spec, what) end
     return r

@@ -40,13 +40,19 @@ local function run(name, with, o)
   function ctx.progress() end
   function ctx.fail(text, how) error({ failed = text, unknown = how and how.unknown or false }, 0) end
   function ctx.docker(node)
-    return { get = function(_, path) assert(path == "/info", path) return { ok = true, status = 200, body = { Name = "host-of-" .. node } } end }
+    return { get = function(_, path)
+      if path == "/info" then return { ok = true, status = 200, body = { Name = "host-of-" .. node } } end
+      assert(path == "/containers/quorate-dtr-tool/json", path)
+      if not o.old then return { ok = false, status = 404, message = "No such container" } end
+      return { ok = true, status = 200, body = { Id = "old", Args = { "remove" }, State = { Running = o.old == "running", ExitCode = 1 } } }
+    end, delete = function(_, path) got.deleted = path return { ok = true, status = 204 } end }
   end
   function ctx.archive() return o.archive or { ok = true, first = "dtr-backup-v2.6.4/", format = "tar" } end
   function docker.run(_, on, spec)
     got.calls[#got.calls + 1] = { on = on, spec = spec, words = table.concat(spec.argv, " ") }
     return o.tool or { ok = true, exit = 0, stderr = "" }
   end
+  function docker.part(_, file) return file .. ".part" end
   function docker.keep(_, part, file, manifest) got.kept[#got.kept + 1] = { part = part, file = file, manifest = manifest } return true end
   rawset(dtr, "look", function()
     looks = math.min(looks + 1, #o.looks)
@@ -117,20 +123,20 @@ test("DTR may take its time to agree", function()
   assert(r.outputs)
 end)
 
-test("a failure says what the tool said last, and what to do", function()
+test("a failure says what the tool said last, and what to do; an end that nobody saw is unknown", function()
   local r = run("remove", { existing_replica = a, replicas = list{ c } }, { looks = { three },
-    tool = { ok = false, exit = 1, stderr = 'time="2019-01-01T00:00:00Z" level=info msg="Connecting to UCP"\ntime="2019-01-01T00:00:01Z" level=error msg="no \\"quorum\\" left"\n' } })
+    tool = { ok = false, exit = 1, unknown = false, message = "node1: docker/dtr:2.6.4 ended with exit status 1: no quorum left" } })
   same(false, r.unknown)
-  has(r.failed, 'node1: docker/dtr:2.6.4 remove ended with exit status 1: no "quorum" left')
+  has(r.failed, "remove: node1: docker/dtr:2.6.4 ended with exit status 1: no quorum left")
   has(r.failed, "dtr/emergency-repair")
-end)
-
-test("status 0 after a fatal line is a failure; an end that nobody saw is unknown", function()
-  local r = run("remove", { existing_replica = a, replicas = list{ c } }, { looks = { three }, tool = { ok = false, exit = 0, fatal = "all is lost" } })
-  has(r.failed, "remove failed: all is lost")
   r = run("remove", { existing_replica = a, replicas = list{ c } }, { looks = { three }, tool = { ok = false, unknown = true, message = "the connection broke" } })
   same(true, r.unknown)
   has(r.failed, "the connection broke")
+end)
+
+test("a container of an earlier attempt that has ended makes room, and one that runs stays", function()
+  same("/containers/old?force=1&v=1", run("remove", { existing_replica = a, replicas = list{ c } }, { looks = { three, two }, old = "exited" }).deleted)
+  same(nil, run("remove", { existing_replica = a, replicas = list{ c } }, { looks = { three, two }, old = "running" }).deleted)
 end)
 
 test("while the tool is at work nothing is begun, and what was begun is not over", function()
