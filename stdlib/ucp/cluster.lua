@@ -31,10 +31,9 @@ return probe {
     agents = moving{ type = "map", keys = { desired = number("tasks wanted"), running = number("tasks that run") },
       description = "of the service ucp-agent; absent when it cannot be read" },
     leftovers = evidence{ type = "map", of = number("how many"), description = "containers and volumes of UCP, by inventory name" },
+    busy = evidence{ type = "map", of = text("how it is: running, exited, …"), description = "a container with the name of UCP's tool, by inventory name" },
     nodes = evidence{ type = "map", of = text("Status.Message"), description = "what UCP says of nodes" },
     credentials = evidence(words({ "proved", "refused", "unproved", "missing" }, "whether the site's user can log in")),
   } },
-  run = function(ctx)
-    return ctx.fail("UCP is not probed yet; rehearse on a world file (--world FILE)")
-  end,
+  run = function(ctx) return ucp.look(ctx) end,
 }

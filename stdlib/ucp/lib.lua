@@ -37,6 +37,62 @@ function lib.restorable(backup, image)
   return a == x and b == y and z >= c
 end
 
+-- ---- what engines tell -----------------------------------------------------------------------------------------------------
+
+-- A container of UCP itself: ucp-kv, ucp-proxy, …, and not the tool, which is called ucp.
+function lib.is_ours(c)
+  return any(c.Names or list{}, function(name) return string.sub(name, 1, 5) == "/ucp-" end)
+end
+
+function lib.container(e, name)
+  return (find(e.containers or list{}, function(c) return contains(c.Names or list{}, "/" .. name) end))
+end
+
+function lib.has_volume(e, name)
+  return any(e.volumes or list{}, function(v) return v.Name == name end)
+end
+
+local function host_of(addr)
+  return type(addr) == "string" and (string.match(addr, "^%[(.-)%]") or string.match(addr, "^([^:]+):%d+$") or addr) or nil
+end
+
+-- The inventory name of a member of the swarm: by the identity of an engine, else by address, else by host name.
+local function name_of(seen, id, addr, host)
+  for name, e in pairs(seen.engines) do
+    if e.answers and e.swarm.NodeID == id then return name end
+  end
+  for name, node in pairs(seen.nodes) do
+    if addr and node.address == addr then return name end
+  end
+  return host and seen.nodes[host] and host or nil
+end
+
+-- Who is or was a manager, as far as it can be seen: engines that manage, machines with ucp-kv or its data, and members that do not answer.
+-- A machine that answers counts only for what it has itself. { [inventory name, else host name or ID] = true }
+function lib.managers_seen(seen)
+  local r = {}
+  for name, e in pairs(seen.engines) do
+    if e.answers and (e.swarm.ControlAvailable or lib.container(e, "ucp-kv") or lib.has_volume(e, "ucp-kv")) then r[name] = true end
+  end
+  local function member(id, addr, host)
+    local name = name_of(seen, id, host_of(addr), host)
+    local e = name and seen.engines[name]
+    if not e or not e.answers then r[name or host or id] = true end
+  end
+  if seen.told then
+    for _, n in ipairs(seen.told.nodes) do
+      if n.ManagerStatus or (n.Spec and n.Spec.Role == "manager") then
+        member(n.ID, n.ManagerStatus and n.ManagerStatus.Addr or n.Status and n.Status.Addr, n.Description and n.Description.Hostname)
+      end
+    end
+    return r
+  end
+  for _, e in pairs(seen.engines) do
+    for _, m in ipairs(e.answers and e.swarm.RemoteManagers or list{}) do member(m.NodeID, m.Addr) end
+  end
+  return r
+end
+
 -- ---- a UCP part, read ----------------------------------------------------------------------------------------------------
 
 -- What is left of UCP on machines that answer: { [node] = n }, those with something only.
@@ -99,6 +155,9 @@ function lib.absent(state, keep)
   end
   return r
 end
+
+-- Whether the tool is at work, or the last one was not cleared away: somebody changes UCP.
+function lib.busy(u) return u.busy ~= nil and any(u.busy, function(state) return state == "running" or state == "created" end) end
 
 -- ---- a state, changed (effects) --------------------------------------------------------------------------------------------
 

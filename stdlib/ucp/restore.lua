@@ -49,7 +49,6 @@ return action {
   on_unknown = "check",
   membership = "ucp",
   settle   = "15m",
-  planned  = true,
 
   attests = function(state, with)
     return lib.absent(state, with.node)
@@ -75,9 +74,48 @@ return action {
 
   done = function(state, with)
     local u, e = state.ucp, state.swarm.engines[with.node]
+    if lib.busy(u) then return "pending" end
     if not u.installed then return false end
     local m = u.managers[with.node]
     if not m or m.ping ~= "healthy" then return "pending" end
-    return { id = u.id, node_id = e and e.node_id or "" }
+    return { id = u.id or "", node_id = e and e.node_id or "" }
+  end,
+
+  run = function(ctx, with)
+    local u, node = ucp.look(ctx), with.node
+    if u.installed then return ctx.fail("UCP is installed (" .. tostring(u.why) .. "), and is not restored over; use ucp.uninstall first") end
+    local left = ucp.left(u)
+    if left ~= "" then
+      return ctx.fail("something of UCP is left on " .. left .. ", and a backup is restored only where there is nothing. ucp.uninstall clears the nodes of the swarm; " ..
+        "elsewhere: docker rm -f and docker volume rm of what is called ucp-*")
+    end
+    local archive = ctx.archive(with.file)
+    if archive.format == "openpgp" then
+      return ctx.fail(with.file .. ": it is encrypted. UCP's tool takes a passphrase only as an argument, where everybody on " .. node ..
+        " could read it, so decrypt it here: gpg --decrypt " .. with.file .. " > FILE")
+    end
+    if not archive.ok then return ctx.fail(with.file .. ": " .. tostring(archive.message)) end
+    if lib.restorable(with.version, lib.image_version(with.image)) == false then
+      return ctx.fail(with.file .. ": it is a backup of UCP " .. with.version .. ", and " .. with.image .. " restores backups of its own major.minor, and of no later patch")
+    end
+    local info = ctx.docker(node):get("/info", { timeout = 30 })
+    if not info.ok then return ctx.fail(node .. ": GET /info: " .. tostring(info.message)) end
+    local swarm, argv = info.body.Swarm or {}, list{}
+    if (swarm.LocalNodeState or "inactive") == "inactive" then
+      local address = with.host_address or ctx.nodes[node].address
+      if not address then return ctx.fail(node .. ": its address in the new swarm is not known; give the input 'host_address'") end
+      argv = list{ "--host-address", address }
+    elseif not swarm.ControlAvailable or (swarm.Error or "") ~= "" then
+      return ctx.fail(node .. ": UCP is restored on a manager of a swarm that has its quorum" .. ((swarm.Error or "") ~= "" and ": " .. swarm.Error or ""))
+    end
+    local _, now = ucp.tool(ctx, { command = "restore", node = node, image = with.image, argv = argv, seen = u, stdin = with.file, timeout = 4 * 3600, within = 900,
+      advice = "Before the next attempt uninstall what there is of UCP (ucp.uninstall).",
+      holds = function(seen)
+        if not seen.installed then return false, "UCP is not there: " .. tostring(seen.why) end
+        local m = seen.managers[node]
+        return m ~= nil and m.ping == "healthy", node .. ": " .. (m and (m.why or "its /_ping is " .. m.ping) or "it is no manager of UCP")
+      end })
+    local after = ctx.docker(node):get("/info", { timeout = 30 })
+    return { id = now.id or "", node_id = after.ok and after.body.Swarm and after.body.Swarm.NodeID or "" }
   end,
 }

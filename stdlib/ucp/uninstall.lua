@@ -24,7 +24,6 @@ return action {
   destroys = "UCP with its users, teams, grants, certificates and settings on every node; only a backup brings them back",
   on_unknown = "check",
   settle   = "3m",
-  planned  = true,
 
   effect = function(state, with)
     local s = state.swarm
@@ -49,7 +48,41 @@ return action {
 
   done = function(state)
     local u = state.ucp
+    if lib.busy(u) then return "pending" end
     if not u.installed then return count(lib.left(u)) == 0 and {} or "pending" end
     return any(u.managers, function(m) return m.answers and m.kv == "absent" end) and "pending" or false
+  end,
+
+  run = function(ctx, with)
+    local u, node = ucp.look(ctx), with.node
+    local nodes = ctx.docker(node):get("/nodes", { timeout = 30 })
+    if not nodes.ok then
+      return ctx.fail(node .. ": GET /nodes answered " .. tostring(nodes.status or "nothing") .. ": " .. tostring(nodes.message) ..
+        "\nUCP is uninstalled by a service of the swarm, through a manager of one that has its quorum.")
+    end
+    local members, not_ready = {}, list{}
+    for _, n in ipairs(nodes.body) do
+      local state = n.Status and n.Status.State or "unknown"
+      members[n.ID] = true
+      if state ~= "ready" then not_ready[#not_ready + 1] = (n.Description and n.Description.Hostname or n.ID) .. " (" .. n.ID .. ", " .. state .. ")" end
+    end
+    if with.only_ready and #not_ready > 0 then
+      return ctx.fail("uninstalling waits for every node of the swarm, and would be stuck with: " .. table.concat(not_ready, ", ") ..
+        "\nStart their engines, or remove their records (docker node rm), first.")
+    end
+    local id = with.id or ucp.instance(ctx, node, with.image, u)
+    local asks = {}
+    for name in pairs(ctx.nodes) do asks[name] = function() return ctx.docker(name):get("/info", { timeout = 30 }) end end
+    local reach = map(ctx.all(asks), function(info) return info.ok and info.body.Swarm ~= nil and members[info.body.Swarm.NodeID or ""] == true end)
+    ucp.tool(ctx, { command = "uninstall-ucp", node = node, image = with.image, argv = list{ "--id", id }, timeout = 1800,
+      advice = "What is left on a node is told by: docker ps -a --filter name=ucp-; docker volume ls --filter name=ucp-. Uninstalling can be tried again once every node of the swarm is ready.",
+      holds = function(now)
+        if now.installed then return false, "UCP is still there: " .. tostring(now.why) end
+        for name, n in pairs(lib.left(now)) do
+          if reach[name] then return false, n .. " containers and volumes of UCP are left on " .. name end
+        end
+        return true
+      end })
+    return {}
   end,
 }
