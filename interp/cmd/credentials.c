@@ -32,12 +32,20 @@ static const char *password(struct ctx *c) {
     return s && *s ? s : NULL;
 }
 
+/* {url, ca, insecure} */
+static const struct val *dtr_of(struct ctx *c) {
+    const struct site_dtr *d = c->site->dtr;
+    struct arena *a = c->arena;
+    const struct val *dtr = val_map_with(a, val_get(c->site_val, "dtr"), "insecure", val_bool(a, d->insecure));
+    return d->ca ? val_map_with(a, dtr, "ca", val_str(a, d->ca)) : dtr;
+}
+
 bool credentials(struct ctx *c, const struct val **ret) {
-    *ret = c->site_val;
+    struct arena *a = c->arena;
+    *ret = c->site->dtr ? val_map_with(a, c->site_val, "dtr", dtr_of(c)) : c->site_val;
     const struct site_ucp *u = c->site->ucp;
     if (!u)
         return true;
-    struct arena *a = c->arena;
     const struct val *ucp = val_get(c->site_val, "ucp");
     const char *secret = password(c);
     if (secret)
@@ -50,6 +58,6 @@ bool credentials(struct ctx *c, const struct val **ret) {
         ucp = val_map_with(a, ucp, "ca_text", val_strn(a, src->text, src->len));
     }
     ucp = val_map_with(a, ucp, "insecure", val_bool(a, u->insecure));
-    *ret = val_map_with(a, c->site_val, "ucp", ucp);
+    *ret = val_map_with(a, *ret, "ucp", ucp);
     return true;
 }

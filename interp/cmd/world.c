@@ -31,7 +31,7 @@ struct site *world_site(struct arena *a, const struct val *world, const struct s
     if (real) {
         s->inputs = real->inputs;
         s->ucp = real->ucp;
-        s->dtr_url = real->dtr_url;
+        s->dtr = real->dtr;
         s->library = real->library;
         s->library_marks = real->library_marks;
     }
@@ -49,8 +49,8 @@ const struct val *site_seen(struct arena *a, const struct site *s, const struct 
             val_map_set(a, ucp, "username", val_str(a, s->ucp->username));
         val_map_set(a, v, "ucp", ucp);
     }
-    if (s->dtr_url)
-        val_map_set(a, v, "dtr", val_map_with(a, val_map_new(a), "url", val_str(a, s->dtr_url)));
+    if (s->dtr)
+        val_map_set(a, v, "dtr", val_map_with(a, val_map_new(a), "url", val_str(a, s->dtr->url)));
     return v;
 }
 

@@ -45,7 +45,7 @@ struct http_request {
     struct http *http;
     struct http_request *next, *prev;
     CURL *easy;
-    struct curl_slist *headers;
+    struct curl_slist *headers, *connect_to;
     struct buf body, date, api_version;
     char *sent_body;
     char error[CURL_ERROR_SIZE];
@@ -108,6 +108,8 @@ static void request_free(struct http_request *r) {
     }
     if (r->headers)
         h->curl.curl_slist_free_all(r->headers);
+    if (r->connect_to)
+        h->curl.curl_slist_free_all(r->connect_to);
     buf_done(&r->body);
     buf_done(&r->date);
     buf_done(&r->api_version);
@@ -400,6 +402,13 @@ static void set_options(struct http_request *r, const struct http_spec *spec) {
     c->curl_easy_setopt(e, CURLOPT_HEADERDATA, r);
     if (spec->unix_socket)
         c->curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, spec->unix_socket);
+    if (spec->connect_to) {
+        struct buf b = BUF_INIT;
+        buf_printf(&b, "::%s", spec->connect_to);
+        r->connect_to = c->curl_slist_append(NULL, b.data);
+        buf_done(&b);
+        c->curl_easy_setopt(e, CURLOPT_CONNECT_TO, r->connect_to);
+    }
     set_tls(c, e, spec);
     if (spec->connect_only) {
         c->curl_easy_setopt(e, CURLOPT_CONNECT_ONLY, 1L);

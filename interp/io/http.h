@@ -37,6 +37,7 @@ struct http_spec {
     const char *method;          /* "GET" */
     const char *url;
     const char *unix_socket;     /* path, or NULL */
+    const char *connect_to;      /* "HOST:PORT" that is connected to instead of the URL's, whose certificate is still to be that of the URL; or NULL */
     const char *const *headers;  /* "Name: value", ended by NULL; may be NULL */
     const char *body;
     size_t len;

@@ -45,6 +45,8 @@ static const struct field ucp_fields[] = {
 
 static const struct field dtr_fields[] = {
     {"url", F_STRING, true, "as https://host[:port]: what images of it begin with", NULL, NULL},
+    {"ca", F_STRING, false, "file with the certificates that are trusted; without one, no password is sent to a replica", NULL, NULL},
+    {"verify", F_BOOL, false, "false: anybody may answer in its place, and gets the password", NULL, NULL},
     {0},
 };
 
@@ -214,7 +216,12 @@ static void read_enterprise(struct reading *r, const struct val *site) {
         password_words(r, ucp, u);
         r->site->ucp = u;
     }
-    r->site->dtr_url = https_url(r, val_get(site, "dtr"));
+    const struct val *dtr = val_get(site, "dtr");
+    if (dtr) {
+        struct site_dtr *d = arena_new_of(r->arena, struct site_dtr);
+        *d = (struct site_dtr){.url = https_url(r, dtr), .ca = path_in(r, dtr, "ca"), .insecure = !val_get_bool(dtr, "verify", true)};
+        r->site->dtr = d;
+    }
 }
 
 bool site_load(struct arena *a, const char *path, bool (*check_url)(const char *url, const char **why), struct site **ret, struct err *err) {

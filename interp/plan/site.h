@@ -24,6 +24,12 @@ struct site_ucp {
     bool insecure;         /* verify: false */
 };
 
+struct site_dtr {
+    const char *url;       /* "https://dtr.example", without a path */
+    const char *ca;        /* file, or NULL */
+    bool insecure;         /* verify: false */
+};
+
 struct site {
     const char *name;       /* "production"; "local" without a file */
     const struct source *src; /* NULL without a file */
@@ -37,7 +43,7 @@ struct site {
     const struct val *inputs; /* runbook name → map of inputs, or NULL */
     const struct val *hooks;  /* hook file → list of rights, or NULL */
     const struct site_ucp *ucp; /* or NULL */
-    const char *dtr_url;      /* or NULL */
+    const struct site_dtr *dtr; /* or NULL */
 };
 
 extern const struct field site_fields[];

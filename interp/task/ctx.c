@@ -16,7 +16,7 @@ static const struct host {
     {{"engine:attach", "(container[, {start, stdin = FILE, stdin_text, stdout = FILE, timeout}])",
       "the streams of a container until it closes them; gives {ok, status, stdout, stderr, bytes, sha256, message, failure}; POST …/wait tells how it ended",
       TASK_CHANGE}, host_engine_attach},
-    {{"ctx.http", "{url, method, headers, body, timeout, ca, insecure, user, password}", "one request; gives an answer as an engine does; in probes GET and HEAD only",
+    {{"ctx.http", "{url, method, headers, body, timeout, ca, insecure, user, password, connect = \"HOST:PORT\"}", "one request; gives an answer as an engine does; in probes GET and HEAD only",
       TASK_READ}, host_http},
     {{"ctx.login", "{url, username, password, timeout, ca, insecure}", "signs in to UCP; gives {ok, token, status, message, failure}, the token as a secret",
       TASK_READ}, host_login},

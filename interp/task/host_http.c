@@ -85,7 +85,7 @@ static void trust(lua_State *L, struct request *r, const char *what) {
 }
 
 int host_http(lua_State *L) {
-    static const char *const accepted[] = {"method", "url", "headers", "body", "timeout", "ca", "insecure", "user", "password"};
+    static const char *const accepted[] = {"method", "url", "headers", "body", "timeout", "ca", "insecure", "user", "password", "connect"};
     struct request *r = op_new(L, &request_kind, sizeof *r);
     struct arena *a = r->op.arena;
     lua_settop(L, 1);
@@ -107,6 +107,9 @@ int host_http(lua_State *L) {
     const struct text body = arg_body(L, lua_gettop(L), a, "ctx.http: body");
     r->spec.body = body.s;
     r->spec.len = body.len;
+    r->spec.connect_to = option(L, a, "connect").s;
+    if (r->spec.connect_to && (!strrchr(r->spec.connect_to, ':') || strpbrk(r->spec.connect_to, " \r\n\t/")))
+        return luaL_error(L, "ctx.http: connect must be of the form HOST:PORT");
     r->spec.user = option(L, a, "user").s;
     r->spec.password = option(L, a, "password").s;
     trust(L, r, "ctx.http");

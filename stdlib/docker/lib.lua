@@ -145,12 +145,13 @@ function lib.keep(ctx, part, file, manifest, sha256)
 end
 
 -- What the manifest of a file says, if it is that of this very file; nil and why not.
-function lib.manifest(ctx, file, sha256)
+function lib.manifest(ctx, file)
   local text, why = ctx.text(file .. ".json", 65536)
   if not text then return nil, why end
-  local m = json.decode(text)
-  if type(m) ~= "table" or m.sha256 ~= sha256 then return nil, file .. ".json belongs to another file" end
-  return m
+  local digest = string.match(text, '"sha256":%s*"(%x+)"')
+  if not digest or not string.find(text, "^%s*{.*}%s*$") then return nil, file .. ".json is no manifest" end
+  if ctx.sha256(file) ~= digest then return nil, file .. ".json belongs to another file" end
+  return json.decode(text)
 end
 
 -- ---- images ----------------------------------------------------------------------------------------------------------------

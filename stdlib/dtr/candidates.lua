@@ -2,18 +2,12 @@
 -- volumes for DTR are accessible"; "If the emergency repair command fails, try running it again using a different replica ID".
 -- Which one has the newest data cannot be read: it is an assumption that rests on who reported good last.
 
-local function age_text(seconds)
-  if seconds < 120 then return string.format("%d s", seconds) end
-  if seconds < 7200 then return string.format("%d min", seconds // 60) end
-  return string.format("%d h", seconds // 3600)
-end
-
 local volume_words = { present = "its volumes are there", unknown = "its volumes were not seen" }
 
 local function evidence(id, r)
   local age = type(r.last_good) == "number" and math.tointeger(r.last_good // 1)
   return "replica " .. id .. " on " .. tostring(r.node) .. " is " .. r.health .. ", " .. volume_words[r.volumes] .. ", " ..
-    (age and "it last reported good " .. age_text(age) .. " ago" or "when it last reported good is not known") ..
+    (age and "it last reported good " .. dtr.age_text(age) .. " ago" or "when it last reported good is not known") ..
     (r.version and ", version " .. r.version or "")
 end
 

@@ -21,19 +21,30 @@ local function ask_engine(ctx, name)
            volumes_why = not readable and words(got.volumes) or nil }
 end
 
-local function host_of(url)
-  local rest = string.match(tostring(url or ""), "^https://([^/]+)")
-  return rest and (string.match(rest, "^%[(.-)%]") or string.match(rest, "^([^:]+)"))
+-- "https://host[:port]" with its port.
+local function with_port(url)
+  local plain = string.gsub(url, "/+$", "")
+  return string.find(plain, ":%d+$") and plain or plain .. ":443"
 end
 
--- A request to a replica: verified when the site's url names this very host, else not at all.
-local function get(ctx, base, host, path, login)
-  local spec = { url = base .. path, timeout = http_timeout }
-  local ucp, dtr = ctx.site.ucp, ctx.site.dtr
-  local named = dtr and host_of(dtr.url) == host
-  if named and ucp and ucp.ca and not ucp.insecure then spec.ca = ucp.ca else spec.insecure = true end
+-- A request to a replica, → answer, whether its certificate was not verified. It is verified by the name that the site gives DTR, else by the
+-- replica's address; if neither is so, it is asked all the same, but the password is not sent, unless the site says `verify: false`.
+local function get(ctx, base, path, login)
+  local d = ctx.site.dtr
+  if d and d.ca and not d.insecure then
+    for _, spec in ipairs{ { url = d.url .. path, connect = string.gsub(base, "^https://", "") }, { url = base .. path } } do
+      spec.ca, spec.timeout = d.ca, http_timeout
+      if login then spec.user, spec.password = login.username, login.password end
+      local answer = ctx.http(spec)
+      if answer.failure ~= "tls" then return answer, false end
+    end
+  end
+  local spec = { url = base .. path, timeout = http_timeout, insecure = true }
+  if login and not (d and d.insecure) then
+    return { ok = false, message = "the administrator's password is not sent to a replica whose certificate cannot be verified; name DTR's CA in the site: dtr: { ca: FILE }" }, true
+  end
   if login then spec.user, spec.password = login.username, login.password end
-  return ctx.http(spec), spec.insecure == true
+  return ctx.http(spec), true
 end
 
 local function read_ping(answer)
@@ -45,11 +56,11 @@ local function read_ping(answer)
 end
 
 -- → { ping, told, why, unverified }
-local function ask_replica(ctx, base, host, login)
-  local answer, unverified = get(ctx, base, host, "/_ping")
+local function ask_replica(ctx, base, login)
+  local answer, unverified = get(ctx, base, "/_ping")
   local r = { ping = read_ping(answer), unverified = unverified }
   if r.ping.status and login then
-    local status = get(ctx, base, host, "/api/v0/meta/cluster_status", login)
+    local status = get(ctx, base, "/api/v0/meta/cluster_status", login)
     r.told = status.ok and dtr.told(status.body, status.date) or nil
     r.denied = status.status == 401 or status.status == 403
     r.why = not r.told and words(status) or nil
@@ -87,7 +98,7 @@ return func {
     for id, f in pairs(found) do
       local nginx, address = f.containers.nginx, ctx.nodes[f.node].address
       if nginx and nginx.state == "running" and f.port and address then
-        asks[id] = function() return ask_replica(ctx, "https://" .. bracketed(address) .. ":" .. f.port, address, login) end
+        asks[id] = function() return ask_replica(ctx, "https://" .. bracketed(address) .. ":" .. f.port, login) end
       end
     end
     local asked = ctx.all(asks)
@@ -103,8 +114,13 @@ return func {
     end
     -- Where no engine shows a replica that tells, the site's own way in may.
     if login and seen.url and seen.credentials == "unproved" then
-      local x = ask_replica(ctx, (string.gsub(seen.url, "/+$", "")), host_of(seen.url), login)
+      local x = ask_replica(ctx, with_port(seen.url), login)
       seen.balancer, seen.credentials = x.told, x.told and "proved" or x.denied and "refused" or "unproved"
+    end
+    -- No replica tells whether the administrator is one; UCP may.
+    if login and seen.credentials == "unproved" then
+      local x = ctx.login{ url = login.url, username = login.username, password = login.password, ca = login.ca, insecure = login.insecure, timeout = http_timeout }
+      seen.credentials = x.ok and "proved" or (x.status == 401 or x.status == 403) and "refused" or "unproved"
     end
     if not seen.balancer and not any(engines, "answers") then
       local name, e = next(engines)

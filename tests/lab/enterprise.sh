@@ -100,7 +100,8 @@ enterprise_dtr() {
 		if [[ $node = "$first" ]]; then set -- install; else set -- join --existing-replica-id "$(dtr_id "$first")"; fi
 		said=$(cmd_dtr "$node" "$@" --ucp-node "$node" --replica-id "$id" </dev/null 2>&1) || die "$node: $said"
 	done
-	site_says dtr "{ url: \"https://$(address "$first")\" }"
+	curl -sfk "https://$(address "$first")/ca" -o "$home/dtr-ca.pem" || die "DTR does not tell its CA"
+	site_says dtr "{ url: \"https://$(address "$first")\", ca: dtr-ca.pem }"
 }
 
 # lab corrupt NODE...: damages the data of the replica on the node; its database dies of it.
