@@ -215,7 +215,8 @@ return func {
       end
       if sides and sides[id] then
         r.side = sides[id]
-        if r.node and d.nodes[r.node] then d.nodes[r.node].side = sides[id] end
+        -- Of one that cannot tell whom it sees, the database may be cut off, and not its machine.
+        if x and x.told and r.node and d.nodes[r.node] then d.nodes[r.node].side = sides[id] end
       end
       why[id] = r.why
       if r.version then versions[r.version] = (versions[r.version] or 0) + 1 end

@@ -372,6 +372,7 @@ test("a database that runs and that the others do not see is on another side", f
   same("b", s.replicas[d].side)
   same("b", s.replicas[e].side)
   same("a", s.nodes.node1.side)
+  same(nil, s.nodes.node4.side)
   same(nil, s.nodes.node6.side)
   same(5, s.quorum.voters)
   same(3, s.quorum.healthy)
