@@ -55,7 +55,7 @@ local function await(ctx, spec, what)
     missing = why or missing
     if ctx.now() >= deadline then
       return ctx.fail(what .. " ended well, but after " .. (spec.within or default_within) .. " s " .. (missing or "DTR does not show it") ..
-        (spec.advice and "\n" .. spec.advice or ""), { unknown = true })
+        (spec.advice and ". " .. spec.advice or ""), { unknown = true })
     end
     ctx.sleep(every)
   end
@@ -86,7 +86,7 @@ return func {
     local r = docker.run(ctx, on, { name = name, image = image, argv = argv, env = env, stdin = spec.stdin, stdout = spec.stdout, quiet_log = spec.quiet or nil,
                                     timeout = spec.timeout or default_timeout })
     if not r.ok then
-      return ctx.fail(spec.command .. ": " .. tostring(r.message) .. (spec.advice and "\n" .. spec.advice or ""), { unknown = r.unknown == true })
+      return ctx.fail(spec.command .. ": " .. tostring(r.message) .. (spec.advice and ". " .. spec.advice or ""), { unknown = r.unknown == true })
     end
     if spec.holds then await(ctx, spec, what) end
     return r
