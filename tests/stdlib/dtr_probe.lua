@@ -52,7 +52,7 @@ local function world(engines, replicas, o)
   o = o or {}
   local asked = {}
   local ctx = { nodes = {}, site = { ucp = not o.nobody and { url = "https://ucp.example", username = "admin", password = "secret" } or nil,
-                                     dtr = o.dtr }, run = {} }
+                                     dtr = o.dtr or { url = "https://dtr.example", ca = "dtr-ca.pem" } }, run = {} }
   local i = 0
   for name in E.pairs(engines) do
     i = i + 1
@@ -73,9 +73,15 @@ local function world(engines, replicas, o)
       return { ok = true, status = 200, body = x.log or "" }
     end }
   end
+  function ctx.login(spec)
+    same("secret", spec.password)
+    return o.login or { ok = false, failure = "connect", message = "connection refused" }
+  end
   function ctx.http(spec)
     asked[#asked + 1] = spec
     local at, path = spec.url:match("^https://([^/]+)(/.*)$")
+    if spec.ca and at ~= (o.certified or "dtr.example") then return { ok = false, failure = "tls", message = "no such name in the certificate" } end
+    at = spec.connect or at
     local x = replicas[at]
     if not x then return { ok = false, failure = "connect", message = "connection refused" } end
     if path == "/_ping" then
@@ -223,9 +229,10 @@ test("three replicas that are well: the quorum is held, and every replica's own 
   same(true, s.installed)
   for _, spec in ipairs(asked) do
     same(nil, spec.method)
+    same("dtr-ca.pem", spec.ca)
     same(spec.url:find("cluster_status", 1, true) and "secret" or nil, spec.password)
   end
-  has(s.quorum.why, "not verified")
+  same(nil, s.quorum.why:find("not verified", 1, true))
 end)
 
 test("DTR that is not there is not installed", function()
@@ -414,13 +421,35 @@ test("volumes that cannot be listed are unknown, and files that are corrupt are"
   same(2, s.quorum.healthy)
 end)
 
-test("the site's address is verified when it is that of a replica, and asked when no replica tells", function()
+test("a replica is verified by the name that the site gives DTR, or by its address; no other gets the password", function()
   local engines, replicas = three()
-  local s, asked = world(engines, replicas, { dtr = { url = "https://10.0.0.1" } })
-  for _, spec in ipairs(asked) do same(true, spec.insecure) end -- no ca in the site
-  engines = { node1 = false, node2 = false }
-  replicas = { ["dtr.example"] = { ping = 200, status = status({ a, b, c }) } }
-  s = world(engines, replicas, { dtr = { url = "https://dtr.example/" } })
+  local s, asked = world(engines, replicas, { certified = "10.0.0.1:443" })
+  local verified = 0
+  for _, spec in ipairs(asked) do
+    same(spec.password ~= nil, spec.ca ~= nil and spec.url:find("cluster_status", 1, true) ~= nil)
+    if spec.ca and spec.url:find("//10.0.0.1:", 1, true) then verified = verified + 1 end
+  end
+  same(2, verified)
+  has(s.quorum.why, "not verified")
+  same("proved", s.credentials)
+  same(3, s.quorum.healthy)
+  s, asked = world(engines, replicas, { dtr = { url = "https://dtr.example" } })
+  for _, spec in ipairs(asked) do same(nil, spec.password) end
+  same("unproved", s.credentials)
+  s = world(engines, replicas, { dtr = { url = "https://dtr.example", insecure = true } })
+  same("proved", s.credentials)
+end)
+
+test("where no replica can tell, UCP tells whether the administrator is one", function()
+  local function credentials(login) return world({ node1 = { volumes = volumes(a) } }, {}, { login = login }).credentials end
+  same("proved", credentials{ ok = true, status = 200 })
+  same("refused", credentials{ ok = false, status = 401 })
+  same("unproved", credentials{ ok = false, failure = "timeout" })
+end)
+
+test("the site's own address is asked when no engine shows a replica that tells", function()
+  local s = world({ node1 = false, node2 = false }, { ["dtr.example:443"] = { ping = 200, status = status({ a, b, c }) } },
+    { dtr = { url = "https://dtr.example/", ca = "dtr-ca.pem" } })
   same("proved", s.credentials)
   same(3, E.count(s.replicas))
   same("healthy", s.replicas[a].health)
