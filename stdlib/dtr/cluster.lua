@@ -42,7 +42,7 @@ return probe {
       "dropped; predicted only, nobody can see them" },
     leftovers = evidence{ type = "map", of = text("node"), description = "volumes of replicas that no cluster counts any more, by ID" },
     busy = evidence{ type = "map", of = text("container"), description = "where a container of DTR's tool runs, by node: somebody is changing DTR" },
-    nodes = { type = "map", of = { type = "map", keys = { side = text("its side of a cut") } }, description = "where nodes are, as far as it is known" },
+    nodes = { type = "map", of = { type = "map", keys = { side = text("its side of a cut") } }, description = "nodes whose engines answer" },
   } },
   run = function(ctx) return dtr.look(ctx) end,
 }

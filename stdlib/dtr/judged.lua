@@ -183,7 +183,9 @@ return func {
     local d = { installed = false, url = seen.url, credentials = seen.credentials, cut = sides ~= nil, replicas = {}, nodes = {} }
     if next(left) then d.leftovers = left end
     if seen.busy and next(seen.busy) then d.busy = seen.busy end
-    for name in pairs(seen.engines) do d.nodes[name] = {} end
+    for name, e in pairs(seen.engines) do
+      if e.answers then d.nodes[name] = {} end
+    end
     local why, versions = {}, {}
     for _, id in ipairs(ids) do
       local f, x = seen.found[id], seen.asked[id]

@@ -295,6 +295,7 @@ test("a machine that is away: its replica is known from the others, and its node
   same("unknown", s.replicas[c].health)
   same("unknown", s.replicas[c].volumes)
   same("node3", s.replicas[c].node)
+  same("node1 node2 node4", ids(E.keys(s.nodes)))
   same(3, s.quorum.voters)
   same(true, s.quorum.held)
   has(s.quorum.why, "node3")
