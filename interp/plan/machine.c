@@ -48,15 +48,15 @@ void machine_note(struct machine *m, const char *step, const char *how, const ch
 
 /* ---- names ---- */
 
-const char *machine_path(struct machine *m, const char *owner, const struct step *st, const struct val *item, size_t index) {
+const char *machine_path(struct machine *m, const char *owner, const struct step *st, const struct val *list, size_t index) {
     struct key k = key_of("path");
     key_add_ptr(&k, owner);
     key_add_ptr(&k, st);
-    key_add_ptr(&k, item);
+    key_add_ptr(&k, list);
     key_add(&k, index);
     void **slot = table_slot(m->names, k);
     if (!*slot) {
-        const char *path = st ? path_step(m->arena, owner, st) : path_item(m->arena, owner, item, (int64_t)index);
+        const char *path = st ? path_step(m->arena, owner, st) : path_item(m->arena, owner, list, index);
         *slot = (void *)(uintptr_t)path;
     }
     return *slot;
@@ -284,7 +284,7 @@ static bool fan_fill(struct machine *m, struct xopen *o) {
     *it = (struct xitem){.of = o, .index = (uint32_t)o->begun, .path = o->path, .status = XITEM_READY};
     if (st->for_each) {
         it->item = cluster_val(m->set, val_at(o->list_val, o->begun));
-        it->path = machine_path(m, o->path, NULL, it->item, o->begun + 1);
+        it->path = machine_path(m, o->path, NULL, o->list_val, o->begun);
     }
     o->items[o->begun++] = it;
     if (st->kind != STEP_ACTION && st->kind != STEP_COMMAND && st->kind != STEP_PROBE)

@@ -56,7 +56,7 @@ bool machine_next(struct machine *m);
 
 enum x_end machine_end(const struct xitem *it, enum x_end end);
 void machine_note(struct machine *m, const char *step, const char *how, const char *outcome, enum x_end end);
-const char *machine_path(struct machine *m, const char *owner, const struct step *st, const struct val *item, size_t index);
+const char *machine_path(struct machine *m, const char *owner, const struct step *st, const struct val *list, size_t index);
 bool machine_reads(const struct machine *m, const struct step *st);
 
 /* machine_eval.c: expressions, remembered. from: the item whose names they see; inside: of a step in its list. */

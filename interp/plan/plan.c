@@ -20,16 +20,26 @@ const char *path_step(struct arena *a, const char *owner, const struct step *st)
     return *owner ? arena_printf(a, "%s.%s", owner, st->id) : st->id;
 }
 
-const char *path_item(struct arena *a, const char *path, const struct val *item, int64_t index) {
+/* What an item is called, or NULL if only its place in the list tells it apart. */
+static const char *item_key(struct arena *a, const struct val *item) {
     static const char *const keys[] = {"node", "name", "id", "node_id"};
+    if (val_is(item, VAL_INT))
+        return arena_printf(a, "%lld", (long long)item->integer);
     const char *key = val_cstr(item);
     for (size_t i = 0; !key && i < sizeof keys / sizeof *keys; i++)
         key = val_cstr(val_get(item, keys[i]));
-    if (!key && val_is(item, VAL_INT))
-        return arena_printf(a, "%s[%lld]", path, (long long)item->integer);
     /* a key must not be able to look like another path, nor to break a line */
-    bool plain = key && *key && strlen(key) <= 64 && !key[strcspn(key, "[]#\n\r\t\x1b")];
-    return plain ? arena_printf(a, "%s[%s]", path, key) : arena_printf(a, "%s[%lld]", path, (long long)index);
+    return key && *key && strlen(key) <= 64 && !key[strcspn(key, "[]#\n\r\t\x1b")] ? key : NULL;
+}
+
+const char *path_item(struct arena *a, const char *path, const struct val *list, size_t index) {
+    const char *key = item_key(a, val_at(list, index));
+    for (size_t i = 0; key && i < index; i++) {
+        const char *other = item_key(a, val_at(list, i));
+        if (other && !strcmp(other, key))
+            key = NULL;
+    }
+    return key ? arena_printf(a, "%s[%s]", path, key) : arena_printf(a, "%s[#%zu]", path, index + 1);
 }
 
 bool plan_has_unknown(const struct val *v) {

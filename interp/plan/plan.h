@@ -99,8 +99,9 @@ bool plan_attests(struct arena *a, const struct step *st, const struct model *st
                   const struct val **ret_missing, struct err *err);
 /* Whether a value, or anything in it, is one that only the run will know. */
 bool plan_has_unknown(const struct val *v);
-/* The path of a step instance below an owner: "owner.id"; of an item: "path[key]", key from a name, node or id in it, else its index. */
+/* The path of a step instance below an owner: "owner.id"; of item number index (from 0) of a list: "path[key]", key from a name, node or id in
+ * it; "path[#N]", N from 1, if it has none, or if one before it has the same. */
 const char *path_step(struct arena *a, const char *owner, const struct step *st);
-const char *path_item(struct arena *a, const char *path, const struct val *item, int64_t index);
+const char *path_item(struct arena *a, const char *path, const struct val *list, size_t index);
 
 #endif

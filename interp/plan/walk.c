@@ -223,7 +223,7 @@ static struct result walk_items(struct walk *w, struct frame *f, const struct st
         in.index = (int64_t)i + 1;
         in.item_known = known;
         in.depth++;
-        struct item it = {.f = &in, .st = st, .path = path_item(w->arena, path, in.item, in.index), .known = known};
+        struct item it = {.f = &in, .st = st, .path = path_item(w->arena, path, list, i), .known = known};
         if (winner) {
             walk_else(w, &in, st, it.path, arena_printf(w->arena, "only if '%s' fails", winner_path));
             continue;

@@ -93,9 +93,7 @@ static void items_make(struct run *r, struct fan *f, const struct val *items) {
         if (f->each) {
             it->item = val_at(items, i);
             it->index = (int64_t)i + 1;
-            it->path = path_item(r->arena, f->path, it->item, it->index);
-            if (map_get(r->items, it->path)) /* two items of one name: tell them apart by their place */
-                it->path = arena_printf(r->arena, "%s[%zu]", f->path, i + 1);
+            it->path = path_item(r->arena, f->path, items, i);
         }
         map_put(r->items, it->path, it);
     }

@@ -233,14 +233,23 @@ static void a_key_of_an_item_cannot_look_like_another_path(void **state) {
     struct kit *k = *state;
     static const struct {
         const char *item, *path;
-    } cases[] = {{"\"a\"", "p[a]"}, {"\"a]b\"", "p[3]"}, {"\"a#2\"", "p[3]"}, {"\"a\\nb\"", "p[3]"}, {"\"\"", "p[3]"}, {"{\"node\":\"n\"}", "p[n]"},
-                 {"{\"x\":1}", "p[3]"}, {"42", "p[42]"}, {"true", "p[3]"}};
+    } cases[] = {{"\"a\"", "p[a]"}, {"\"a]b\"", "p[#3]"}, {"\"a#2\"", "p[#3]"}, {"\"a\\nb\"", "p[#3]"}, {"\"\"", "p[#3]"}, {"{\"node\":\"n\"}", "p[n]"},
+                 {"{\"x\":1}", "p[#3]"}, {"42", "p[42]"}, {"true", "p[#3]"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_string_equal(path_item(k->a, "p", kit_json(k, cases[i].item), 3), cases[i].path);
+        assert_string_equal(path_item(k->a, "p", kit_json(k, arena_printf(k->a, "[0,1,%s]", cases[i].item)), 2), cases[i].path);
+}
+
+static void two_items_of_one_name_have_different_paths(void **state) {
+    struct kit *k = *state;
+    const struct val *list = kit_json(k, "[{\"node\":\"n\",\"id\":\"x\"},{\"node\":\"m\"},{\"node\":\"n\",\"id\":\"y\"}]");
+    assert_string_equal(path_item(k->a, "p", list, 0), "p[n]");
+    assert_string_equal(path_item(k->a, "p", list, 1), "p[m]");
+    assert_string_equal(path_item(k->a, "p", list, 2), "p[#3]");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        KIT_TEST(two_items_of_one_name_have_different_paths),
         KIT_TEST(effects_are_folded_into_what_later_steps_see),
         KIT_TEST(a_line_is_known_as_well_as_the_weakest_fact_it_rests_on),
         KIT_TEST(what_was_probed_is_labelled_so),
