@@ -45,8 +45,8 @@ local function lives(f) return next(f.containers) ~= nil end
 local function up(f, component) return f.containers[component] ~= nil and f.containers[component].state == "running" end
 
 local function volumes_of(seen, id)
-  local f = seen.found[id]
-  if seen.corrupt[id] then return "corrupt" end
+  local f, x = seen.found[id], seen.asked[id]
+  if seen.corrupt[id] and not (x and x.ping and x.ping.healthy) then return "corrupt" end
   if not f or seen.engines[f.node].volumes_why then return "unknown" end
   return f.volumes.rethink and "present" or "absent"
 end

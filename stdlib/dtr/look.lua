@@ -68,14 +68,15 @@ local function ask_replica(ctx, base, login)
   return r
 end
 
--- A database that does not run, and says of its files that they are corrupt. → { [id] = what it said }
+-- A database that does not run, or not for long, and says of its files that they are corrupt. → { [id] = what it said }
 local function corrupt_ones(ctx, found)
   local asks = {}
   for id, f in pairs(found) do
     local c = f.containers.rethinkdb
-    if c and c.id and c.state ~= "running" then
+    -- One that dies again and again is found running, too.
+    if c and c.id and (c.state ~= "running" or string.find(tostring(c.status), "second", 1, true)) then
       asks[id] = function()
-        local log = ctx.docker(f.node):get("/containers/" .. c.id .. "/logs?stdout=1&stderr=1&tail=60", { timeout = engine_timeout })
+        local log = ctx.docker(f.node):get("/containers/" .. c.id .. "/logs?stdout=1&stderr=1&tail=20", { timeout = engine_timeout })
         if not log.ok or type(log.body) ~= "string" then return nil end
         return string.match(string.lower(log.body), "[^\n]*corrupt[^\n]*")
       end
