@@ -48,7 +48,7 @@ local function await(ctx, spec, what)
     missing = why or missing
     if ctx.now() >= deadline then
       return ctx.fail(what .. " ended well, but after " .. within .. " s " .. (missing or "UCP does not show it") ..
-        (spec.advice and "\n" .. spec.advice or ""), { unknown = true })
+        (spec.advice and "; " .. spec.advice or ""), { unknown = true })
     end
     ctx.sleep(every)
   end
@@ -66,7 +66,7 @@ return func {
                                            quiet_log = spec.quiet or nil, timeout = spec.timeout or default_timeout })
     if not r.ok then
       if spec.soft then return r end
-      return ctx.fail(spec.command .. ": " .. tostring(r.message) .. (spec.advice and "\n" .. spec.advice or ""), { unknown = r.unknown == true })
+      return ctx.fail(spec.command .. ": " .. tostring(r.message) .. (spec.advice and "; " .. spec.advice or ""), { unknown = r.unknown == true })
     end
     return r, spec.holds and await(ctx, spec, what) or nil
   end,

@@ -58,7 +58,7 @@ return action {
     local nodes = ctx.docker(node):get("/nodes", { timeout = 30 })
     if not nodes.ok then
       return ctx.fail(node .. ": GET /nodes answered " .. tostring(nodes.status or "nothing") .. ": " .. tostring(nodes.message) ..
-        "\nUCP is uninstalled by a service of the swarm, through a manager of one that has its quorum.")
+        "; UCP is uninstalled by a service of the swarm, through a manager of one that has its quorum.")
     end
     local members, not_ready = {}, list{}
     for _, n in ipairs(nodes.body) do
@@ -68,7 +68,7 @@ return action {
     end
     if with.only_ready and #not_ready > 0 then
       return ctx.fail("uninstalling waits for every node of the swarm, and would be stuck with: " .. table.concat(not_ready, ", ") ..
-        "\nStart their engines, or remove their records (docker node rm), first.")
+        "; start their engines, or remove their records (docker node rm), first.")
     end
     local id = with.id or ucp.instance(ctx, node, with.image, u)
     local asks = {}
