@@ -4,6 +4,7 @@ package.path = (os.getenv("ROOT") or ".") .. "/tests/stdlib/?.lua;" .. package.p
 local H = require "harness"
 local ucp = H.family("ucp")
 local swarm = H.family("swarm")
+H.env.swarm = swarm
 local E, test, same = H.env, H.test, H.same
 local list = E.list
 local image = "docker/ucp:3.2.5"
@@ -69,7 +70,7 @@ local function broken(rule, before, after, words)
   assert(m:find(words, 1, true), m)
 end
 local function fine(before, after)
-  for _, rule in ipairs{ "restore_over_installed", "uninstall_with_dead_nodes", "layer" } do same(nil, never(rule, before, after), rule) end
+  for _, rule in ipairs{ "restore_over_installed", "uninstall_with_dead_nodes", "layer", "second_swarm" } do same(nil, never(rule, before, after), rule) end
 end
 local function picture(state) return ucp.picture(state.ucp) end
 local function holds(name, state) return ucp[name].holds(state) end
@@ -348,6 +349,18 @@ test("UCP does not come to a machine in no swarm while others are in one", funct
   local after, r = act(before, "restore", { node = "node4", file = "/b.tar" })
   same("new-node4", r.node_id)
   broken("layer", before, after, "swarm/recover-quorum")
+end)
+
+test("UCP does not come in a second swarm beside one that lives", function()
+  local before = cluster("mmmw", { installed = false })
+  before.swarm.engines.node4 = { answers = true, local_state = "inactive", control = false, members = {}, address = "10.0.0.4", swarm_dir = "empty" }
+  before.swarm.nodes[node_id(4)] = nil
+  local after, r = act(before, "restore", { node = "node4", file = "/b.tar" })
+  same("new-node4", r.node_id)
+  broken("second_swarm", before, after, "node4, which makes a new swarm beside")
+  same(nil, never("second_swarm", before, after, "event"))
+  local fresh = cluster("mmm", { installed = false, fresh = true })
+  same(nil, never("second_swarm", fresh, (act(fresh, "restore", { node = "node1", file = "/b.tar" }))))
 end)
 
 -- ---- the document's story ------------------------------------------------------------------------------------------
