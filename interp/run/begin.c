@@ -101,16 +101,14 @@ void begin(struct live *l) {
     struct item *it = l->item;
     const struct step *st = it->fan->step;
     const char *why;
-    if (x->run->stopping || it->status != ITEM_NEW || l->queued || l->bind)
+    if (x->run->stopping || it->status != ITEM_NEW || l->queued || l->bind || l->probes)
         return;
     if (it->denied) {
         end_item(l, OUT_REFUSED, NULL, arena_printf(x->scratch, "not approved: %s", it->message), "approval");
         return;
     }
-    if (l->stale) {
-        look_afresh(l);
+    if (look_afresh(l))
         return;
-    }
     if (st->unless) {
         bool already = false;
         if (!live_test(l, st->unless, &already, &why)) {

@@ -118,7 +118,10 @@ static bool declared(const struct step *st, const struct injection *in) {
 static void ended(struct coverage *c, const struct step *st, const char *path, const struct event *e, struct injections *l) {
     const enum outcome o = outcome_of(val_get_str(e->data, "outcome", NULL));
     const bool well = o == OUT_OK, badly = o == OUT_FAILED || o == OUT_REFUSED;
-    if (o == OUT_SKIPPED && st->unless)
+    const char *cause = val_get_str(e->data, "cause", "");
+    if (o == OUT_SKIPPED && !strcmp(cause, "if"))
+        visit(c, path, "if false");
+    else if (o == OUT_SKIPPED && st->unless)
         visit(c, path, "unless true");
     if (st->kind == STEP_WAIT && (well || badly))
         visit(c, path, well ? "holds" : "timeout");

@@ -32,7 +32,7 @@ const struct event_info event_infos[EV_COUNT] = {
     [EV_ENDED] = {"step.ended", "The attempt, or the step, is over: verified, settled.",
                   {{"outcome", "ok, failed, unknown, skipped or refused"}, {"outputs", "final"}, {"message", "why"},
                    {"retry", "true if another attempt follows"}, {"rescue", "true if its rescue steps follow"}, {"delay", "ms until then"},
-                   {"cause", "of a refusal: approval, precondition, rule or moved; prediction: what was observed breaks a rule"}}},
+                   {"cause", "of a refusal: approval, precondition, rule or moved; prediction: what was observed breaks a rule; of one that is skipped: if, when that has ceased to hold"}}},
     [EV_LOG] = {"step.log", "A line that the step printed.", {{"line", "the text"}}},
     [EV_NOTE] = {"note", "Something people should know.", {{"text", "the text"}, {"check", "the postcondition that does not hold, if it tells of one"}}},
     [EV_STOPPING] = {"run.stopping", "Nothing new is started from here.", {{"why", "the reason"}}},

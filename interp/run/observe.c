@@ -5,14 +5,14 @@
 /* Takes what a probe answered into the state, unless a probe that was asked later has answered already. */
 static void take(struct exec *x, const struct happening *h) {
     const char *part = h->part->name;
-    uint64_t *newest = map_get(x->asked, part);
+    struct asked *newest = map_get(x->asked, part);
     if (!newest) {
-        newest = arena_new_of(x->arena, uint64_t);
+        newest = arena_new_of(x->arena, struct asked);
         map_put(x->asked, part, newest);
     }
-    if (h->order < *newest)
+    if (h->order < newest->order)
         return;
-    *newest = h->order;
+    *newest = (struct asked){.order = h->order, .at = h->at};
     const struct val *v = h->yes ? h->value : val_unobserved(x->scratch, h->text ? h->text : "the probe failed");
     const struct val *old = map_get(x->run->state, part);
     if (old && val_equal(old, v))
@@ -43,6 +43,7 @@ struct ask {
     const struct part *part;
     const struct val *with;
     uint64_t order;
+    int64_t at;
 };
 
 static void answered(void *ud, bool ok, const struct val *value, const char *message) {
@@ -50,6 +51,7 @@ static void answered(void *ud, bool ok, const struct val *value, const char *mes
     struct happening *h = happening_new(q->x, q->live, answered_handle);
     h->part = q->part;
     h->order = q->order;
+    h->at = q->at;
     h->yes = ok;
     h->value = ok && value ? val_copy(h->arena, value) : NULL;
     h->text = message ? arena_strdup(h->arena, message) : NULL;
@@ -60,6 +62,7 @@ static void ask_go(struct live *l, void *arg) {
     struct ask *q = arg;
     struct runner *r = l->x->spec->runner;
     q->order = ++l->x->order;
+    q->at = now_ms(l->x);
     struct probe_call call = {.def = q->part->probe, .part = q->part->name, .with = q->with, .done = answered, .ud = q};
     r->ops->probe(r, &call);
 }

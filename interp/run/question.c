@@ -5,15 +5,12 @@ struct asking {
     struct question q;
 };
 
-/* An answer that took longer may rest on a world that is gone. */
-static const int64_t fresh_ms = 5000;
-
 static void answer_handle(struct exec *x, struct happening *h) {
     struct val *d = fields(x);
     val_map_set(x->scratch, d, "yes", val_bool(x->scratch, h->yes));
     field_str(x, d, "how", h->text);
     field_str(x, d, "attest", val_cstr(h->value));
-    h->live->stale = now_ms(x) - h->live->asked > fresh_ms;
+    h->live->looked = false; /* the answer may have taken long */
     emit(x, EV_ANSWERED, h->live->item->path, 0, d);
     if (val_len(x->run->attested)) /* expressions and attests see the new one */
         x->run_val = val_map_with(x->arena, x->run_val, "attested", x->run->attested);
@@ -42,51 +39,7 @@ static void ask(struct live *l, const char *text, const char *attest) {
     field_str(x, d, "question", text);
     field_str(x, d, "attest", attest);
     emit(x, EV_ASKED, l->item->path, 0, d);
-    l->asked = now_ms(x);
     later(l, ask_go, q);
-}
-
-static void looked(struct live *l) {
-    struct exec *x = l->x;
-    const struct expr *cond = l->item->fan->step->cond;
-    if (cond) {
-        struct scope sc = scope_from(x, l->item->fan->owner, true);
-        struct call_signal sig = {0};
-        struct err *errs = err_new(x->scratch);
-        bool yes = false;
-        const enum call_result r = expr_test(x->spec->ld->box, cond, &sc, x->scratch, &yes, &sig, errs);
-        if (r != CALL_OK || !yes) {
-            end_item(l, r == CALL_OK ? OUT_SKIPPED : OUT_FAILED, NULL,
-                     r == CALL_OK ? arena_printf(x->scratch, "while the question was open it has ceased to hold: %s", cond->text)
-                                  : arena_printf(x->scratch, "its 'if' cannot be decided any more: %s", eval_why(x, r, &sig, errs)), NULL);
-            return;
-        }
-    }
-    begin(l);
-}
-
-struct reading {
-    struct exec *x;
-    const struct runbook *rb;
-    struct map *set;
-};
-
-static void read_see(void *ud, const struct expr *e) {
-    const struct reading *r = ud;
-    parts_of_expr(r->x->spec->ld, r->rb, e, r->set);
-}
-
-void look_afresh(struct live *l) {
-    const struct step *st = l->item->fan->step;
-    const struct item *home = home_of(l->item);
-    struct reading r = {.x = l->x, .rb = home->rb, .set = map_new(l->x->scratch)};
-    l->stale = false;
-    read_see(&r, st->cond);
-    read_see(&r, st->unless);
-    if (st->with)
-        tmpl_each(st->with, read_see, &r);
-    parts_of_changes(home->rb, st->def, r.set);
-    observe(l, home, r.set, looked);
 }
 
 bool questions(struct live *l, const struct val *with, const char *title) {

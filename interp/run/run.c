@@ -130,11 +130,17 @@ static bool refused_harmlessly(const struct item *it) {
     return run_harmless((below ? below : it)->cause);
 }
 
+/* Whether an item was skipped because the step's `if` had ceased to hold when its turn came. */
+static bool by_if(const struct item *it) {
+    return it->outcome == OUT_SKIPPED && it->cause && !strcmp(it->cause, "if");
+}
+
 /* One that is settled as failed, or was skipped by its `if`, leaves the turn to the next; one that ended well or of which nobody knows is the last. */
 static void alternative_over(struct run *r, struct fan *f) {
     struct item *owner = f->owner;
     const struct item *refused = f->outcome == OUT_REFUSED ? item_that(f, OUT_REFUSED) : NULL;
-    const bool already = f->outcome == OUT_SKIPPED && f->nitems; /* by its `unless`: what it is for is there */
+    const struct item *skipped = f->outcome == OUT_SKIPPED ? item_that(f, OUT_SKIPPED) : NULL;
+    const bool already = skipped && !by_if(skipped); /* by its `unless`: what it is for is there */
     owner->fans_over++;
     owner->inside_failed = f->outcome != OUT_OK && !already;
     if (f->outcome == OUT_FAILED || (f->outcome == OUT_SKIPPED && !already) || (refused && refused_harmlessly(refused))) {
@@ -175,6 +181,10 @@ static void fan_over(struct run *r, struct fan *f) {
 
 /* Of try_each: whether the fan ends with this item, and how. */
 static bool try_over(struct fan *f, const struct item *it, enum outcome outcome) {
+    if (by_if(it)) {
+        f->outcome = OUT_SKIPPED;
+        return true;
+    }
     f->outcome = outcome == OUT_SKIPPED ? OUT_OK : outcome;
     if (f->outcome == OUT_OK)
         f->winner = it;

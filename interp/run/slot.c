@@ -62,7 +62,7 @@ void queue_retry(struct exec *x) {
     x->nqueue = x->capqueue = 0;
     x->slots_freed = false;
     for (size_t i = 0; i < n; i++) {
-        queue[i]->queued = false;
+        queue[i]->queued = queue[i]->looked = false;
         if (queue[i]->item->status == ITEM_NEW)
             begin(queue[i]); /* looked at afresh: the world may have changed meanwhile */
         else

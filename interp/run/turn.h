@@ -17,7 +17,8 @@ struct happening {
     void (*handle)(struct exec *x, struct happening *h);
     struct live *live;            /* or NULL: the run as a whole */
     const struct part *part;      /* of a probe */
-    uint64_t order;               /* of a probe: when it was asked */
+    uint64_t order;               /* of a probe: which one it was … */
+    int64_t at;                   /* … and when it was asked; monotonic ms */
     bool yes;                     /* of an answer; of a probe: it answered */
     enum outcome outcome;         /* of an act */
     const struct val *value;      /* outputs, or what was observed */
@@ -37,8 +38,7 @@ struct live {
     bool acting;             /* between STARTED and the end of the attempt: holds one of the run's slots */
     bool in_act;             /* the runner has the act */
     bool queued;             /* waits for a slot, or for the membership */
-    int64_t asked;           /* when a person was asked; monotonic ms */
-    bool stale;              /* the answer took so long that what was observed before may not hold any more */
+    bool looked;             /* what it reads was fresh when it was taken up */
     const char *membership;  /* held while acting, or NULL */
     size_t probes;           /* answers that are still under way */
     live_fn *next;           /* goes on when they are all there */
@@ -56,6 +56,11 @@ struct live {
     struct bind *bound;      /* and afterwards */
 };
 
+struct asked { /* a part: the newest answer about it that was taken */
+    uint64_t order;          /* of the probe */
+    int64_t at;              /* when it was asked; monotonic ms */
+};
+
 struct exec {
     struct arena *arena;     /* of the run */
     struct arena *scratch;   /* of the turn */
@@ -69,7 +74,8 @@ struct exec {
     size_t ncommands, capcommands;
     struct map *lives;       /* path → struct live * */
     struct map *lines;       /* path → const struct plan_line * */
-    struct map *asked;       /* part → uint64_t *: order of the probe whose answer is the newest that was taken */
+    struct map *asked;       /* part → struct asked *; a part that is not there was observed when the run was planned */
+    int64_t began;           /* when the run began; monotonic ms */
     struct map *members;     /* membership → struct holder * */
     struct live **queue;     /* items that wait for a slot, in order */
     size_t nqueue, capqueue;
@@ -142,8 +148,10 @@ void queue_retry(struct exec *x);     /* those that wait for a slot, in order */
 /* Asks what must be asked before the act. Returns whether the act must wait, or will not be. */
 bool questions(struct live *l, const struct val *with, const char *title);
 
-/* What the step reads is probed again, and its `if` is asked once more; then it begins. */
-void look_afresh(struct live *l);
+/* ---- afresh.c ---- */
+
+/* If what an act reads was observed too long ago, it is probed again and the step's `if` asked once more; then it begins. Returns whether it is so. */
+bool look_afresh(struct live *l);
 
 /* ---- moved.c ---- */
 
