@@ -12,7 +12,8 @@ local function best(d)
   local youngest, best_id
   for id, r in pairs(d.replicas) do
     local mine = rank[id] or 0
-    local age = type(r.last_good) == "number" and r.last_good or 1e12
+    -- Who is well reports every few seconds: which of them did last is chance, and a choice that changes with it would be none.
+    local age = type(r.last_good) == "number" and math.max(r.last_good, 60) or 1e12
     if not youngest or mine > rank[best_id] or (mine == rank[best_id] and age < youngest) then youngest, best_id = age, id end
     rank[id] = mine
   end

@@ -28,15 +28,12 @@ local function voice_of(seen)
   return best
 end
 
--- IDs that the texts of pings name: without any other source they are at least known to have been members.
-local function hinted(seen)
-  local r = {}
-  for _, x in pairs(seen.asked) do
-    for word in string.gmatch(tostring(x.ping and x.ping.error or ""), "%w+") do
-      if #word == 12 and not string.find(word, "[^0-9a-f]") then r[word] = true end
-    end
+-- IDs that the text of a ping names, into a set: what cannot be reached is at least believed to be a member.
+local function hints(x, set)
+  for word in string.gmatch(tostring(x and x.ping and x.ping.error or ""), "%w+") do
+    if #word == 12 and not string.find(word, "[^0-9a-f]") then set[word] = true end
   end
-  return r
+  return set
 end
 
 -- ---- what is there ----------------------------------------------------------------------------------------------------
@@ -123,7 +120,7 @@ local function all_ids(seen, voice, told_by)
     for _, m in ipairs(t.members) do ids[m] = true end
   end
   if not voice then
-    for id in pairs(hinted(seen)) do ids[id] = true end
+    for _, x in pairs(seen.asked) do hints(x, ids) end
   end
   return keys(ids), left
 end
@@ -202,7 +199,10 @@ return func {
         r.members = copy(x.told.members)
       elseif #told_by > 0 then
         local by = find(told_by, function(t) return contains(t.members, id) end)
-        r.members = by and copy(by.members) or list{}
+        -- One that nobody counts any more may still go by what it was.
+        local own = not by and hints(x, {}) or {}
+        if next(own) then own[id] = true end
+        r.members = by and copy(by.members) or keys(own)
       else
         r.members = list{}
         for i, other in ipairs(ids) do r.members[i] = other end

@@ -365,6 +365,19 @@ test("containers that no member counts are no member", function()
   same(true, s.quorum.held)
 end)
 
+test("two that come back with the state from before a repair still count each other: they could decide, too", function()
+  local engines, replicas = three()
+  replicas["10.0.0.1:443"].status = status{ a }
+  local function away(...) return "some replicas are not ready. The following servers are not reachable: dtr_rethinkdb_" .. table.concat({ ... }, ", dtr_rethinkdb_") end
+  replicas["10.0.0.2:443"] = { ping = 503, error = away(a, c), status = 500 }
+  replicas["10.0.0.3:443"] = { ping = 503, error = away(a, b), status = 500 }
+  local s = world(engines, replicas)
+  same(ids{ b, a, c }, ids(s.replicas[c].members))
+  same(a, ids(s.replicas[a].members))
+  assert(dtr.lib.rivals(s, dtr.lib.view(s)))
+  same(false, (dtr.quorum.holds{ dtr = s }))
+end)
+
 test("a database that runs and that the others do not see is on another side", function()
   local engines, replicas = {}, {}
   local all = E.sorted{ a, b, c, d, e }
