@@ -28,7 +28,7 @@ struct stream {
 struct process {
     struct loop *loop;
     struct loop_guest guest;
-    struct process_spec spec; /* argv, env, cwd and input are not kept */
+    struct process_spec spec; /* argv, env, cwd, input and paths are not kept */
     pid_t pid;
     struct loop_child child;
     struct stream out, err;
@@ -286,10 +286,11 @@ struct process *process_start(struct loop *l, const struct process_spec *spec) {
     }
     p->pid = c.pid;
     p->spec.argv = p->spec.env = NULL;
-    p->spec.cwd = p->spec.input = NULL;
+    p->spec.cwd = p->spec.input = p->spec.in_path = p->spec.out_path = NULL;
     p->child = (struct loop_child){.pid = p->pid, .fn = on_child_exit, .ud = p};
     loop_child_watch(l, &p->child);
-    stream_start(p, &p->out, c.out, false, p->spec.max_output);
+    if (c.out >= 0)
+        stream_start(p, &p->out, c.out, false, p->spec.max_output);
     stream_start(p, &p->err, c.err, true, p->spec.max_output);
     if (c.in >= 0) {
         p->input = mem_alloc(spec->input_len);

@@ -1,5 +1,5 @@
-/* process.h: child processes. Each gets a process group of its own, stdin from a given text or /dev/null, and both streams read up to a
- * limit. Ended by a ladder: TERM to the group, after grace_ms KILL. */
+/* process.h: child processes. Each gets a process group of its own, stdin from a given text, a file or /dev/null, and both streams read up to
+ * a limit; stdout can be a file instead, which the child writes by itself. Ended by a ladder: TERM to the group, after grace_ms KILL. */
 #ifndef IO_PROCESS_H
 #define IO_PROCESS_H
 
@@ -22,6 +22,8 @@ struct process_spec {
     const char *cwd;                /* NULL: ours */
     const char *input;              /* for stdin; NULL: /dev/null */
     size_t input_len;
+    const char *in_path;            /* a regular file as stdin, in place of input; NULL: none */
+    const char *out_path;           /* stdout goes to this file (0600, emptied first; not synced), and is not read; NULL: it is read */
     size_t max_output;              /* bytes kept of each stream; default 1 MiB */
     int64_t timeout_ms;             /* 0: none */
     int64_t grace_ms;               /* between TERM and KILL; default 5000 */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,7 +18,7 @@ struct pipes {
     int in[2], out[2], err[2], report[2];
 };
 
-enum stage { STAGE_STREAMS, STAGE_FOLDER, STAGE_EXEC };
+enum stage { STAGE_STREAMS, STAGE_INPUT, STAGE_OUTPUT, STAGE_FOLDER, STAGE_EXEC };
 struct report {
     enum stage stage;
     int error;
@@ -95,8 +96,26 @@ static bool open_pair(int pair[2]) {
     return !pipe2(pair, O_CLOEXEC) && out_of_the_way(&pair[0]) && out_of_the_way(&pair[1]);
 }
 
-static bool open_pipes(struct pipes *ends, bool with_input) {
-    if (with_input) {
+/* Never a device or a pipe, which could hold us up. */
+static bool open_file(const char *path, int flags, int *ret) {
+    struct stat st;
+    *ret = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
+    if (*ret < 0 || fstat(*ret, &st))
+        return false;
+    if (!S_ISREG(st.st_mode)) {
+        errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+        return false;
+    }
+    return out_of_the_way(ret);
+}
+
+/* On failure *ret_stage says at what. */
+static bool open_streams(struct pipes *ends, const struct process_spec *spec, enum stage *ret_stage) {
+    *ret_stage = STAGE_INPUT;
+    if (spec->in_path) {
+        if (!open_file(spec->in_path, O_RDONLY, &ends->in[0]))
+            return false;
+    } else if (spec->input && spec->input_len) {
         if (!open_pair(ends->in))
             return false;
     } else {
@@ -104,11 +123,19 @@ static bool open_pipes(struct pipes *ends, bool with_input) {
         if (ends->in[0] < 0 || !out_of_the_way(&ends->in[0]))
             return false;
     }
-    return open_pair(ends->out) && open_pair(ends->err) && open_pair(ends->report);
+    *ret_stage = STAGE_OUTPUT;
+    if (spec->out_path ? !open_file(spec->out_path, O_WRONLY | O_CREAT | O_NOFOLLOW, &ends->out[1]) || ftruncate(ends->out[1], 0) : !open_pair(ends->out))
+        return false;
+    *ret_stage = STAGE_STREAMS;
+    return open_pair(ends->err) && open_pair(ends->report);
 }
 
 static void explain(const struct process_spec *spec, const struct report *r, char *why, size_t size) {
-    if (r->stage == STAGE_FOLDER)
+    if (r->stage == STAGE_INPUT && spec->in_path)
+        snprintf(why, size, "its input %s: %s", spec->in_path, strerror(r->error));
+    else if (r->stage == STAGE_OUTPUT && spec->out_path)
+        snprintf(why, size, "its output %s: %s", spec->out_path, strerror(r->error));
+    else if (r->stage == STAGE_FOLDER)
         snprintf(why, size, "folder %s: %s", spec->cwd, strerror(r->error));
     else if (r->stage == STAGE_EXEC && r->error == ENOENT && !strchr(spec->argv[0], '/'))
         snprintf(why, size, "there is no such command in PATH");
@@ -129,7 +156,7 @@ bool spawn_start(const struct process_spec *spec, struct spawned *ret, char *why
     struct pipes ends = {{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
     struct report r = {.stage = STAGE_STREAMS};
     pid_t pid = -1;
-    if (!open_pipes(&ends, spec->input && spec->input_len)) {
+    if (!open_streams(&ends, spec, &r.stage)) {
         r.error = errno;
     } else {
         struct arena *a = arena_new();

@@ -8,8 +8,9 @@
 
 struct spawned {
     pid_t pid;
-    int in; /* its stdin; -1 if that is /dev/null */
-    int out, err;
+    int in; /* its stdin; -1 if that is /dev/null or a file */
+    int out; /* its stdout; -1 if that is a file */
+    int err;
 };
 
 /* Returns when the program runs, or with the reason why it cannot; then nothing is left of it. */

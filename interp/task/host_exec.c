@@ -1,6 +1,12 @@
 #include "task/host.h"
 
+#include "base/sha256.h"
+
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static const int64_t default_timeout_ms = 600 * 1000;
 static const size_t max_output = 4 << 20;
@@ -12,7 +18,43 @@ struct command {
     struct process_result r; /* texts copied */
     const char *program;
     bool over_ssh;
+    const char *file, *file_why; /* stdout went there; why it cannot be relied on */
+    char sha256[65];
+    int64_t bytes;
 };
+
+/* ---- stdout in a file: durable, and with its digest, before the script hears of it ---- */
+
+static void work_file(void *ud) {
+    struct command *c = ud;
+    struct arena *a = c->op.arena;
+    struct sha256 sum;
+    enum { chunk = 64 << 10 };
+    char *data = arena_alloc(a, chunk);
+    ssize_t n;
+    const int fd = open(c->file, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 || fsync(fd)) {
+        c->file_why = arena_printf(a, "%s cannot be made durable: %s", c->file, strerror(errno));
+    } else {
+        sha256_init(&sum);
+        while ((n = read(fd, data, chunk)) > 0) {
+            sha256_add(&sum, data, (size_t)n);
+            c->bytes += n;
+        }
+        if (n < 0)
+            c->file_why = arena_printf(a, "%s cannot be read: %s", c->file, strerror(errno));
+        sha256_end(&sum, c->sha256);
+    }
+    if (fd >= 0)
+        close(fd);
+}
+
+static void file_worked(void *ud) {
+    struct command *c = ud;
+    op_finished(&c->op);
+}
+
+/* ---- the command ---- */
 
 static void on_end(void *ud, const struct process_result *r) {
     struct command *c = ud;
@@ -23,7 +65,10 @@ static void on_end(void *ud, const struct process_result *r) {
     c->r.out.data = arena_strndup(a, r->out.data, r->out.len);
     c->r.err.data = arena_strndup(a, r->err.data, r->err.len);
     c->op.touched = !r->error;
-    op_finished(&c->op);
+    if (c->file && !r->error)
+        loop_work(c->op.co->task->spec.world->loop, work_file, file_worked, c);
+    else
+        op_finished(&c->op);
 }
 
 static void command_start(struct op *op) {
@@ -34,12 +79,14 @@ static void command_start(struct op *op) {
 }
 
 static void command_cancel(struct op *op) {
-    process_cancel(((struct command *)op)->process);
+    struct command *c = (struct command *)op;
+    if (c->process)
+        process_cancel(c->process);
 }
 
 static const char *failure_of(const struct command *c) {
     const struct process_result *r = &c->r;
-    return r->error ? "start" : r->timed_out ? "timeout" : r->signal ? "signal" : c->over_ssh && r->exit_status == 255 ? "connect" : NULL;
+    return c->file_why ? "file" : r->error ? "start" : r->timed_out ? "timeout" : r->signal ? "signal" : c->over_ssh && r->exit_status == 255 ? "connect" : NULL;
 }
 
 static void set_string(lua_State *L, const char *key, const char *s, size_t len) {
@@ -53,7 +100,9 @@ static int command_push(lua_State *L, struct op *op) {
     const char *failure = failure_of(c), *message = NULL;
     const bool ok = !failure && r->exit_status == 0;
     const char *line = r->err.data;
-    if (r->error)
+    if (c->file_why)
+        message = c->file_why;
+    else if (r->error)
         message = arena_printf(op->arena, "%s could not be started: %s", c->program, r->error);
     else if (r->timed_out)
         message = arena_printf(op->arena, "%s was ended: it took too long", c->program);
@@ -69,7 +118,13 @@ static int command_push(lua_State *L, struct op *op) {
         lua_pushinteger(L, r->exit_status);
         lua_setfield(L, -2, "status");
     }
-    set_string(L, "stdout", r->out.data, r->out.len);
+    if (!c->file) {
+        set_string(L, "stdout", r->out.data, r->out.len);
+    } else if (!r->error && !c->file_why) {
+        lua_pushinteger(L, (lua_Integer)c->bytes);
+        lua_setfield(L, -2, "bytes");
+        set_string(L, "sha256", c->sha256, strlen(c->sha256));
+    }
     set_string(L, "stderr", r->err.data, r->err.len);
     if (message)
         set_string(L, "message", message, strlen(message));
@@ -119,8 +174,22 @@ static const char *const *environment(lua_State *L, struct arena *a, bool remote
     return env;
 }
 
+/* A file of the operator's machine. */
+static const char *path_of(lua_State *L, struct arena *a, const char *option) {
+    lua_settop(L, 1);
+    lua_getfield(L, 1, option);
+    if (lua_isnil(L, -1))
+        return NULL;
+    const char *what = lua_pushfstring(L, "ctx.exec: %s", option);
+    const struct text t = arg_text(L, 2, a, what);
+    if (!*t.s || t.secret)
+        luaL_error(L, "%s is %s", what, t.secret ? "a secret" : "empty; it is the path of a file");
+    lua_settop(L, 1);
+    return t.s;
+}
+
 int host_exec(lua_State *L) {
-    static const char *const accepted[] = {"argv", "on", "stdin", "env", "timeout"};
+    static const char *const accepted[] = {"argv", "on", "stdin", "stdin_file", "stdout", "env", "timeout"};
     co_may_change(L, "ctx.exec");
     struct command *c = op_new(L, &command_kind, sizeof *c);
     struct arena *a = c->op.arena;
@@ -147,6 +216,11 @@ int host_exec(lua_State *L) {
     const struct text input = arg_body(L, 2, a, "ctx.exec: stdin");
     c->spec.input = input.s;
     c->spec.input_len = input.len;
+    c->spec.in_path = path_of(L, a, "stdin_file");
+    if (c->spec.in_path && input.s)
+        return luaL_error(L, "ctx.exec: stdin and stdin_file are two inputs for one command");
+    c->spec.out_path = c->file = path_of(L, a, "stdout");
+    lua_settop(L, 1);
     c->spec.timeout_ms = arg_timeout(L, 1, "ctx.exec", default_timeout_ms);
     c->spec.max_output = max_output;
     c->op.changing = true;

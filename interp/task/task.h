@@ -7,7 +7,9 @@
  *                                   opts {timeout = seconds}; → answer {ok = 2xx, status, body = parsed JSON or text, message = engine's or
  *                                   transport's words, failure = nil|"timeout"|"connect"|"resolve"|"tls"|…, date, sent, elapsed}
  *   ctx.http{method, url, headers, body, timeout, ca, insecure} → answer likewise; probes: GET only
- *   ctx.exec{argv, on, stdin, env, timeout} → {ok, status, stdout, stderr, message, failure}   (actions only)
+ *   ctx.exec{argv, on, stdin, stdin_file, stdout, env, timeout} → {ok, status, stdout, stderr, message, failure}   (actions only)
+ *                                   stdin_file, stdout: files of the operator's machine, of any size, as streams; stdout is emptied first and synced at
+ *                                   the end, and gives {bytes, sha256} in place of the text
  *   ctx.read(node, path[, max])   → text | nil, why        where the node's files can be reached (locally or by ssh); read-only
  *   ctx.list(node, path)          → list of names | nil, why
  *   ctx.disk(node, path)          → {total, free} bytes | nil, why

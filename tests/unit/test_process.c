@@ -204,6 +204,29 @@ static void without_input_stdin_is_empty(void **state) {
     assert_string_equal(b->out, "/dev/null\n");
 }
 
+static void files_as_stdin_and_stdout_are_of_any_size_and_not_read_by_us(void **state) {
+    struct bench *b = *state;
+    char in[] = "/tmp/quorate-test-XXXXXX", out[] = "/tmp/quorate-test-XXXXXX";
+    const int fd = mkstemp(in), out_fd = mkstemp(out);
+    assert_int_equal(write(out_fd, "what was there before", 21), 21);
+    assert_int_equal(ftruncate(fd, 9 << 20), 0);
+    sh(b, "cat; echo said >&2", (struct process_spec){.in_path = in, .out_path = out});
+    assert_int_equal(b->r.exit_status, 0);
+    assert_string_equal(b->out, "");
+    assert_string_equal(b->err, "said\n");
+    assert_int_equal(lseek(out_fd, 0, SEEK_END), 9 << 20);
+    sh(b, "echo x", (struct process_spec){.out_path = "/no/such/folder/file"});
+    assert_string_equal(b->error, "its output /no/such/folder/file: No such file or directory");
+    sh(b, "cat", (struct process_spec){.in_path = "/"});
+    assert_string_equal(b->error, "its input /: Is a directory");
+    sh(b, "cat", (struct process_spec){.in_path = "/dev/tty0"});
+    assert_non_null(b->error);
+    close(fd);
+    close(out_fd);
+    unlink(in);
+    unlink(out);
+}
+
 static void a_child_inherits_no_descriptor_and_no_ignored_signal(void **state) {
     struct bench *b = *state;
     sh(b, "exec readlink /proc/self/fd/*", (struct process_spec){.input = "x", .input_len = 1});
@@ -405,6 +428,7 @@ int main(void) {
         test(input_larger_than_a_pipe_passes_through),
         test(input_that_nobody_reads_does_not_hold_it_up),
         test(without_input_stdin_is_empty),
+        test(files_as_stdin_and_stdout_are_of_any_size_and_not_read_by_us),
         test(a_child_inherits_no_descriptor_and_no_ignored_signal),
         test(output_beyond_the_limit_is_read_and_dropped),
         test(lines_come_one_by_one_and_the_last_needs_no_end),

@@ -365,6 +365,7 @@ static void arguments_are_checked(void **state) {
         {"ctx.docker('node1'):post('/x', { f = unobserved('why') })", "not observed: why"},
         {"ctx.http{ url = 'ftp://x' }", "http:// or https://"},
         {"ctx.http{ url = 'http://x', headers = { A = 'b\\r\\nC: d' } }", "on one line"},
+        {"ctx.exec{ argv = { 'true' }, stdin = 'x', stdin_file = 'y' }", "two inputs"},
         {"ctx.exec{ argv = {} }", "argv must be a list of strings"},
         {"ctx.exec{ argv = { 'true' }, on = 'node2' }", "commands cannot be run on node2"},
         {"ctx.sleep(-1)", "0 or more"},
@@ -480,6 +481,24 @@ static void a_command_gives_what_it_printed(void **state) {
     assert_value(lab, "[true,0,true]");
 }
 
+static void a_command_reads_and_writes_files_larger_than_what_is_kept_of_its_output(void **state) {
+    struct lab *lab = *state;
+    char script[512];
+    FILE *f = fopen(lab->file, "w");
+    fputs("abc", f);
+    fclose(f);
+    snprintf(script, sizeof script, "local r = ctx.exec{ argv = { 'sh', '-c', 'cat; head -c 6000000 /dev/zero' }, stdin_file = '%s', stdout = '%s.out' }\n"
+             "return { r.ok, r.bytes, r.stdout == nil, r.sha256 == ctx.sha256('%s.out') }", lab->file, lab->file, lab->file);
+    act(lab, script);
+    assert_value(lab, "[true,6000003,true,true]");
+    snprintf(script, sizeof script, "local r = ctx.exec{ argv = { 'cat' }, stdin_file = '%s.not' } return { r.ok, r.failure, r.message }", lab->file);
+    act(lab, script);
+    snprintf(script, sizeof script, "[false,\"start\",\"cat could not be started: its input %s.not: No such file or directory\"]", lab->file);
+    assert_value(lab, script);
+    snprintf(script, sizeof script, "%s.out", lab->file);
+    remove(script);
+}
+
 static void a_command_that_cannot_be_started_is_told(void **state) {
     act(*state, "local r = ctx.exec{ argv = { '/nonexistent/x' } } return { r.ok, r.failure, r.status == nil }");
     assert_value(*state, "[false,\"start\",true]");
@@ -574,6 +593,7 @@ int main(void) {
         REAL(an_error_after_an_unanswered_change_leaves_the_outcome_unknown),
         REAL(a_scripts_own_judgement_stands),
         REAL(a_command_gives_what_it_printed),
+        REAL(a_command_reads_and_writes_files_larger_than_what_is_kept_of_its_output),
         REAL(a_command_that_cannot_be_started_is_told),
         REAL(a_command_that_takes_too_long_is_ended),
         REAL(a_secret_in_argv_is_refused),
