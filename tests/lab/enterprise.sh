@@ -2,11 +2,12 @@
 # enterprise.sh: the stand-ins for UCP and DTR on the lab's engines, by the docker client alone.
 
 dtr_versions=(2.6.4 2.7.6)
+ucp_versions=(3.1.4 3.2.5)
 ucp_password=lab-password
 
 cmd_enterprise() {
 	local what=${1:-}
-	[[ -n $what ]] && declare -F "enterprise_$what" >/dev/null || die "enterprise: what? front or dtr"
+	[[ -n $what ]] && declare -F "enterprise_$what" >/dev/null || die "enterprise: what? ucp, front or dtr"
 	shift
 	nodes >/dev/null
 	standin_load
@@ -30,6 +31,14 @@ standin_import() {
 	local version name
 	engine "$1" image inspect docker/ucp-front >/dev/null 2>&1 ||
 		engine "$1" import -c 'ENTRYPOINT ["/standin", "ucp-front"]' "$home/standin/standin.tar" docker/ucp-front >/dev/null
+	for version in "${ucp_versions[@]}"; do
+		! engine "$1" image inspect "docker/ucp:$version" >/dev/null 2>&1 || continue
+		engine "$1" import -c 'ENTRYPOINT ["/standin", "ucp"]' -c "ENV UCP_VERSION=$version" \
+			"$home/standin/standin.tar" "docker/ucp:$version" >/dev/null
+		for name in $(UCP_VERSION=$version "$home/standin/standin" ucp images); do
+			[[ $name = "docker/ucp:$version" ]] || engine "$1" tag "docker/ucp:$version" "$name"
+		done
+	done
 	for version in "${dtr_versions[@]}"; do
 		! engine "$1" image inspect "docker/dtr:$version" >/dev/null 2>&1 || continue
 		engine "$1" import -c 'ENTRYPOINT ["/standin", "dtr"]' -c "ENV DTR_VERSION=$version" \
@@ -74,6 +83,46 @@ enterprise_front() {
 		-v "$home:/lab" -v "$home/front:/certs" docker/ucp-front >/dev/null
 	within 20 curl -sf --cacert "$home/tls/ca.pem" "https://$at/_ping" || die "the front of UCP does not answer: $(engine node1 logs ucp-front 2>&1)"
 	ucp_is "https://$at" "$home/tls/ca.pem"
+}
+
+# ---- UCP on the whole swarm
+
+# A password that no shell, URL or JSON may be careless with.
+# shellcheck disable=SC2016
+ucp_odd_password='orca-Pa55 word "$x%41\&+é'
+
+ucp_tool() {
+	local node=$1 version=$2
+	shift 2
+	docker -H "unix://$(socket "$node")" run --rm -i --log-driver none --name ucp -v /var/run/docker.sock:/var/run/docker.sock "docker/ucp:$version" "$@"
+}
+
+ucp_answers() { [[ $(curl -sk -m 5 -o /dev/null -w '%{http_code}' "https://$(address "$1")/_ping") = 200 ]]; }
+
+# ucp_managers NODE: the names of the swarm's managers.
+ucp_managers() { engine "$1" node ls --filter role=manager --format '{{.Hostname}}'; }
+
+# enterprise_ucp [--version V] [--node NODE]: installed from that node, healthy on every manager.
+enterprise_ucp() {
+	local version=${ucp_versions[0]} from=node1 said node
+	while (($#)); do
+		case $1 in
+		--version) version=${2:-} ;;
+		--node) from=${2:-} ;;
+		*) die "enterprise ucp: unknown option '$1'" ;;
+		esac
+		shift 2 || die "enterprise ucp: $1 takes a value"
+	done
+	[[ " ${ucp_versions[*]} " = *" $version "* ]] || die "enterprise ucp: no version '$version'; there are: ${ucp_versions[*]}"
+	nodes "$from" >/dev/null
+	said=$(ucp_tool "$from" "$version" install --host-address "$(address "$from")" --admin-username admin \
+		--admin-password "$ucp_odd_password" </dev/null 2>&1) || die "$from: $said"
+	for node in $(ucp_managers "$from"); do
+		within 90 ucp_answers "$node" || die "UCP does not become healthy on $node: $(engine "$node" ps -a 2>&1)"
+	done
+	ucp_password=$ucp_odd_password
+	curl -sfk "https://$(address "$from")/ca" -o "$home/ucp-ca.pem" || die "UCP does not tell its CA"
+	ucp_is "https://$(address "$from"):443" "$home/ucp-ca.pem"
 }
 
 # ---- DTR

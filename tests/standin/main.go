@@ -9,11 +9,12 @@ import (
 
 	"standin/dtr"
 	"standin/front"
+	"standin/ucp"
 )
 
 func main() {
 	roles, names := map[string]func([]string) int{}, []string{}
-	for _, some := range []map[string]func([]string) int{dtr.Roles(), front.Roles()} {
+	for _, some := range []map[string]func([]string) int{dtr.Roles(), front.Roles(), ucp.Roles()} {
 		for name, role := range some {
 			roles[name], names = role, append(names, name)
 		}
