@@ -86,6 +86,38 @@ function lib.left_over(s)
   return sorted(r, function(x) return x.name .. " " .. x.node_id end)
 end
 
+-- What a backup of the node is known by.
+function lib.known_of(s, node)
+  local e = s.engines[node] or {}
+  return { root = e.root_dir or "", engine = e.version or "", address = e.address or "", cluster_id = e.cluster_id or s.cluster.id or "",
+           autolock = s.cluster.autolock == "on" or seen(e, "key_locked") == true }
+end
+
+-- How an archive holds a swarm folder: "swarm" (the folder itself), "." (what is in it), nil (it does not).
+function lib.archive_root(names)
+  for _, name in ipairs(names) do
+    local plain = string.gsub(name, "^%./", "")
+    if plain == "swarm/docker-state.json" then return "swarm" end
+    if plain == "docker-state.json" then return "." end
+  end
+  return nil
+end
+
+-- The words of a command of the site for a node, and whether it runs on this machine because one of them names the node.
+function lib.command_words(command, node)
+  local words, here = list{}, false
+  for i, word in ipairs(command) do
+    local from, to = string.find(word, "{node}", 1, true)
+    while from do
+      here = true
+      word = string.sub(word, 1, from - 1) .. node .. string.sub(word, to + 1)
+      from, to = string.find(word, "{node}", from + #node, true)
+    end
+    words[i] = word
+  end
+  return words, here
+end
+
 -- ---- a swarm part, changed (effects) ---------------------------------------------------------------------------------
 
 -- Works out `quorum` anew from `managers`.
@@ -348,6 +380,15 @@ function lib.demote(ctx, via, engine, id)
     return (record and not record.ManagerStatus) or got.status == 404
   end)
   if not gone then return ctx.fail(via .. ": node " .. id .. " was told to be a worker, and is still a member of Raft after 40 s", { unknown = true }) end
+end
+
+-- Runs a command of the site that stops or starts the engine of a node.
+function lib.engine_command(ctx, node, command)
+  local words, here = lib.command_words(command, node)
+  local done = ctx.exec{ argv = words, on = not here and node or nil, timeout = 180 }
+  if not done.ok then
+    return ctx.fail(node .. ": " .. table.concat(words, " ") .. ": " .. tostring(done.message), { unknown = done.failure == "timeout" })
+  end
 end
 
 -- "inactive" is not "empty": what is left of a swarm in the engine's folder. → "empty", "present", or "unknown", why
