@@ -145,6 +145,15 @@ return action {
         if n.ID == leader then table.insert(remotes, 1, m.Addr) else remotes[#remotes + 1] = m.Addr end
       end
     end
+    -- Field notes, "Restoring a swarm directory": such a join times out and costs the quorum.
+    local _, theirs = lib.info(ctx, via, 20)
+    for _, n in ipairs(nodes) do
+      local told, has = n.ManagerStatus and lib.host(n.ManagerStatus.Addr), lib.host(theirs.NodeAddr)
+      if role ~= "worker" and n.ID == theirs.NodeID and told and has and told ~= has then
+        return ctx.fail(node .. ": it does not join, for the swarm tells " .. told .. " as the address of " .. via .. ", which is at " .. has ..
+          ": the join would time out and cost the quorum. Give " .. via .. " the address " .. told .. " (the state was restored on another machine, or its address has changed)")
+      end
+    end
     local tokens = engine:get("/swarm", { timeout = 20 })
     if not tokens.ok then return lib.fail(ctx, via, "GET /swarm", tokens) end
     ctx.progress("joining through " .. via)

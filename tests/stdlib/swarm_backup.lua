@@ -1,0 +1,143 @@
+-- The pure parts of backup, restore, export and recreation of a swarm, and what their actions ask of a node: commands are tables here.
+
+package.path = (os.getenv("ROOT") or ".") .. "/tests/stdlib/?.lua;" .. package.path
+local H = require "harness"
+local E, test, same = H.env, H.test, H.same
+local docker = { part = function(_, file) return file .. ".part" end }
+H.libs.docker = docker
+local swarm = H.family("swarm")
+local list = E.list
+local function has(text, words) assert(tostring(text):find(words, 1, true), tostring(text)) end
+
+-- ---- words of the site, names in an archive -----------------------------------------------------------------------------
+
+test("a command of the site runs on the node, and on this machine if it names the node", function()
+  local words, here = swarm.lib.command_words({ "systemctl", "stop", "docker" }, "node2")
+  same("systemctl stop docker", table.concat(words, " "))
+  same(false, here)
+  words, here = swarm.lib.command_words({ "lab", "stop", "{node}", "x{node}-{node}" }, "node2")
+  same("lab stop node2 xnode2-node2", table.concat(words, " "))
+  same(true, here)
+end)
+
+test("an archive of the folder and one of what is in it are told apart, and anything else is none", function()
+  same("swarm", swarm.lib.archive_root{ "swarm/", "swarm/docker-state.json" })
+  same(".", swarm.lib.archive_root{ "./", "./docker-state.json" })
+  same(nil, swarm.lib.archive_root{ "other/docker-state.json" })
+end)
+
+-- ---- which manager, and whether the others bear it ------------------------------------------------------------------------
+
+local function three(down)
+  local s = { managers = {}, engines = {}, leader = "id1", quorum = { held = true, voters = 3 }, cluster = { autolock = "off" }, nodes = {}, services = {}, leaders = {} }
+  for i = 1, 3 do
+    local up = not E.contains(down or {}, i)
+    s.managers["id" .. i] = { name = "node" .. i, in_raft = true, answers = up, reachability = up and "reachable" or "unreachable", addr = "10.0.0." .. i .. ":2377", members = list{} }
+    s.engines["node" .. i] = { answers = up, control = up, node_id = up and "id" .. i or nil, address = "10.0.0." .. i, members = {}, root_dir = "/d", version = "20.10.24", local_state = "active" }
+  end
+  return s
+end
+
+test("a backup is made on a manager that does not lead", function()
+  same("node2", swarm.backup_node(three()))
+  same("node3", swarm.backup_node(three{ 2 }))
+  same("", swarm.backup_node(three{ 2, 3 }))
+end)
+
+test("of three managers all must be up before one of them is stopped", function()
+  same(true, swarm.survives(three(), "node2"))
+  same(false, swarm.survives(three{ 3 }, "node2"))
+  same(true, swarm.survives(three{ 2 }, "node2"))
+end)
+
+test("stopping and starting an engine gives the swarm that there was", function()
+  local s = three()
+  local known = swarm.stop_engine.effect({ swarm = s }, { node = "node2" })
+  same("/d 20.10.24 10.0.0.2", known.root .. " " .. known.engine .. " " .. known.address)
+  same(2, s.quorum.answering)
+  swarm.start_engine.effect({ swarm = s }, { node = "node2", root = known.root })
+  same(3, s.quorum.answering)
+  same(true, swarm.is_back(s, "node2"))
+end)
+
+test("a restored manager has its old role and no leader", function()
+  local s = three{ 1, 2, 3 }
+  s.leader, s.quorum.held = nil, false
+  swarm.start_engine.effect({ swarm = s }, { node = "node2", restored = true })
+  same(true, s.engines.node2.control)
+  same(false, s.quorum.held)
+  same("node2", table.concat(swarm.survivors(s), " "))
+end)
+
+test("those that do not answer need a word before a backup is put in place; the machine itself does not", function()
+  local s = three{ 1, 2, 3 }
+  same("node1 node3", table.concat(E.keys(swarm.extract.attests({ swarm = s }, { node = "node2" })), " "))
+  s.managers, s.engines.node4 = {}, { answers = false }
+  same("node1 node3 node4", table.concat(E.keys(swarm.extract.attests({ swarm = s }, { node = "node2" })), " "))
+end)
+
+-- ---- what the actions ask of a node ---------------------------------------------------------------------------------------
+
+-- o: up (the engine answers /_ping), exec (by the first word: an answer), archive, kept
+local function run(name, with, o)
+  local got, now = { words = {}, logs = {}, removed = {} }, 0
+  local ctx = { run = { id = "r1" }, nodes = { node2 = { address = "10.0.0.2" } } }
+  function ctx.now() now = now + 1000 return now end
+  function ctx.sleep() end
+  function ctx.log(text) got.logs[#got.logs + 1] = text end
+  function ctx.progress() end
+  function ctx.fail(text, how) error({ failed = text, unknown = how and how.unknown or false }, 0) end
+  function ctx.docker() return { get = function() local up = o.up if type(up) == "function" then up = up() end return { ok = up or false } end } end
+  function ctx.exec(c)
+    got.words[#got.words + 1] = (c.on or "here") .. ": " .. table.concat(c.argv, " ") .. (c.stdout and " > " .. c.stdout or "") .. (c.stdin_file and " < " .. c.stdin_file or "")
+    return o.exec and o.exec[c.argv[1]] or { ok = true, stdout = "", sha256 = "5ha" }
+  end
+  function ctx.archive() return o.archive or { ok = true, names = { "swarm/docker-state.json" } } end
+  function ctx.remove(path) got.removed[#got.removed + 1] = path end
+  function docker.keep(_, part, file, manifest) got.manifest = manifest return o.kept ~= false, "why" end
+  local ok, r = pcall(swarm[name].run, ctx, with)
+  if ok then got.outputs = r else assert(type(r) == "table", r) got.failed, got.unknown = r.failed, r.unknown end
+  return got
+end
+local pack = { node = "node2", file = "/b/s.tgz", root = "/d", engine = "20.10.24", address = "10.0.0.2", cluster_id = "c1", autolock = true }
+
+test("the folder is packed as a stream, and the manifest says what it belongs to and that a key is needed, but not the key", function()
+  local got = run("archive", pack, {})
+  same("node2: tar -C /d -czf - swarm > /b/s.tgz.part", table.concat(got.words, "\n"))
+  local m = got.manifest
+  same("swarm 20.10.24 node2 10.0.0.2 c1 true", table.concat({ m.kind, m.engine, m.node, m.address, m.cluster_id, tostring(m.autolock) }, " "))
+end)
+
+test("the folder of an engine that runs, or was started meanwhile, is not kept", function()
+  local got = run("archive", pack, { up = true })
+  has(got.failed, "its engine runs")
+  same(0, #got.words)
+  local n = 0
+  got = run("archive", pack, { up = function() n = n + 1 return n > 1 end })
+  has(got.failed, "docker.socket")
+  same("/b/s.tgz.part", got.removed[1])
+  same(nil, got.manifest)
+end)
+
+test("a folder that is there is moved aside before another is put in its place", function()
+  local got = run("extract", { node = "node2", file = "/b/s.tgz", root = "/d" }, {})
+  same("/d/swarm.quorate-1000", got.outputs.aside)
+  same("node2: test -e /d/swarm\nnode2: mv -- /d/swarm /d/swarm.quorate-1000\nnode2: mkdir -m 0700 -- /d/swarm\nnode2: tar -C /d -xpzf - < /b/s.tgz", table.concat(got.words, "\n"))
+  has(run("extract", { node = "node2", file = "/b/s.tgz", root = "/d" }, { up = true }).failed, "Stop it first")
+  got = run("extract", { node = "node2", file = "/b/s.tgz", root = "/d" }, { archive = { ok = true, names = { "dtr-backup-v2.6.4/" } } })
+  has(got.failed, "no archive of a swarm folder")
+  same(0, #got.words)
+  got = run("extract", { node = "node2", file = "/b/s.tgz", root = "/d" }, { exec = { tar = { ok = false, message = "tar ended with status 2" } } })
+  has(got.failed, "What was there before is /d/swarm.quorate-1000")
+end)
+
+test("too little room is told before anything is stopped", function()
+  local df = "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/x 100000 1 %d 1%% /\n"
+  local du = { ok = true, stdout = "5000\t/d/swarm\n" }
+  local with = { node = "node2", root = "/d", file = "/b/s.tgz" }
+  same(nil, run("room", with, { exec = { du = du, df = { ok = true, stdout = df:format(9000) } } }).failed)
+  has(run("room", with, { exec = { du = du, df = { ok = true, stdout = df:format(5200) } } }).failed, "/b has 5200 KiB free")
+  has(run("room", with, { exec = { du = { ok = false, message = "no shell" } } }).failed, "no shell")
+end)
+
+H.run()
