@@ -46,7 +46,7 @@ static const struct val *state(struct ctx *c, const struct observed *o) {
         const struct seen *s = &o->parts[i];
         if (s->val && !s->val->secret)
             val_map_set(a, out, s->part.name, without_secrets(a, s->val));
-        else if (s->how == SEEN_UNOBSERVED || s->how == SEEN_UNASKED)
+        else if (s->how == SEEN_UNOBSERVED) /* what is asked for with an input that nobody gave is none of the cluster's */
             val_map_set(a, out, s->part.name, val_unobserved(a, s->why));
     }
     const struct val *more = c->world ? val_get(c->world, "state") : NULL; /* of a world, also what no runbook reads */
@@ -70,7 +70,7 @@ int cmd_capture(struct ctx *c) {
     val_map_set(c->arena, world, "state", state(c, &o));
     for (size_t i = 0; i < o.n; i++) {
         const struct seen *s = &o.parts[i];
-        if (s->how == SEEN_UNOBSERVED || s->how == SEEN_UNASKED)
+        if (s->how == SEEN_UNOBSERVED)
             err_warn(c->err, mark_none(), "unobserved", "state.%s could not be observed, and is marked so: %s", s->part.name, s->why);
     }
     struct buf b = BUF_INIT;

@@ -211,6 +211,11 @@ static void print_advice(struct ctx *c, const struct diagnosis *d, const char *l
 
 static void print_layer(struct ctx *c, const struct diagnosis *d, const struct seen *s, struct buf *b) {
     static const char *const how[] = {[SEEN_UNOBSERVED] = "could not be probed", [SEEN_UNASKED] = "not probed", [SEEN_ABSENT] = "not part of this "};
+    bool advice = false;
+    for (size_t i = 0; i < d->nadvice; i++)
+        advice |= in_layer(&d->advice[i], s->part.name);
+    if (s->how == SEEN_UNASKED && !advice)
+        return; /* what a runbook of another layer asks for with an input of its own */
     buf_addc(b, '\n');
     style_add(b, c->style, LOOK_BOLD, title_of(s->part.name), 0);
     const char *text = s->val ? picture_of(c, d->seen.state, s) : s->why;

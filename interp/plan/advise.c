@@ -38,10 +38,14 @@ int layer_cmp(const char *a, const char *b) {
     return ra != rb ? (ra > rb) - (ra < rb) : a && b ? strcmp(a, b) : 0;
 }
 
+/* Of dtr/repair-replicas: dtr, if that is a part which it reads; of others the highest that they read. */
 static const char *layer_of(const struct runbook *rb) {
     const char *layer = NULL;
+    const size_t family = strcspn(rb->name, "/");
     for (size_t i = 0; i < rb->nparts; i++)
-        if (!layer || layer_cmp(rb->parts[i].name, layer) > 0)
+        if (strlen(rb->parts[i].name) == family && !strncmp(rb->parts[i].name, rb->name, family))
+            return rb->parts[i].name;
+        else if (!layer || layer_cmp(rb->parts[i].name, layer) > 0)
             layer = rb->parts[i].name;
     return layer;
 }
