@@ -10,14 +10,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { max_names = 1000, max_member = 1 << 20, block = 64 << 10, tail = 1024 };
+enum { max_names = 1000, max_member = 1 << 20, block = 64 << 10, tar_block = 512, tar_end = 2 * tar_block };
 
 /* ---- libarchive, loaded when it is first used ---- */
 
 #define ARCHIVE_FUNCTIONS(X)                                                                                                           \
     X(archive_read_new) X(archive_read_support_filter_gzip) X(archive_read_support_format_tar) X(archive_read_support_format_zip)     \
     X(archive_read_support_format_raw) X(archive_read_open_filename) X(archive_read_next_header) X(archive_read_data)                  \
-    X(archive_entry_pathname) X(archive_error_string) X(archive_read_free)
+    X(archive_entry_pathname) X(archive_error_string) X(archive_filter_bytes) X(archive_read_free)
 
 struct library {
     void *handle;
@@ -91,6 +91,7 @@ struct reading {
     struct archive_member *members;
     size_t nmembers;
     char *data; /* block bytes */
+    uint64_t end; /* of the last file in the unpacked tar; the blocks that end the archive follow */
 };
 
 static bool fail(struct reading *r) {
@@ -160,33 +161,86 @@ static bool read_entries(struct reading *r) {
             p->names[p->nnames++] = arena_strndup(r->arena, name, strnlen(name, 4096));
         if (!read_entry(r, wanted(r, name)))
             return false;
+        const uint64_t at = (uint64_t)r->l->archive_filter_bytes(r->archive, 0);
+        r->end = (at + tar_block - 1) / tar_block * tar_block;
     }
     return code == ARCHIVE_EOF || fail(r);
 }
 
-/* A tar ends with two blocks of zeros; libarchive does without them, as it does when somebody's pipe broke between two files. */
-static bool read_tail(struct reading *r) {
+static uint32_t crc32_add(uint32_t crc, const char *p, size_t n) {
+    static const uint32_t nibbles[16] = {0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
+                                         0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
+    crc = ~crc;
+    for (size_t i = 0; i < n; i++) {
+        crc ^= (unsigned char)p[i];
+        crc = nibbles[crc & 15] ^ (crc >> 4);
+        crc = nibbles[crc & 15] ^ (crc >> 4);
+    }
+    return ~crc;
+}
+
+static uint32_t little(const unsigned char *p) {
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* Reads up to max bytes from the end of the file into data; how many they are. */
+static size_t read_last(const struct reading *r, size_t max) {
+    const size_t want = r->report->bytes < max ? (size_t)r->report->bytes : max;
+    const int fd = open(r->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    const ssize_t n = fd < 0 ? -1 : pread(fd, r->data, want, (off_t)(r->report->bytes - want));
+    if (fd >= 0)
+        close(fd);
+    return n < 0 ? 0 : (size_t)n;
+}
+
+/* libarchive neither compares the checksum and the size that end a gzip file, nor minds what follows them. */
+static bool gzip_ends_well(struct reading *r, uint32_t crc, uint64_t size) {
+    const unsigned char *p = (const unsigned char *)r->data;
+    if (read_last(r, 8) == 8 && little(p) == crc && little(p + 4) == (uint32_t)size)
+        return true;
+    r->report->why = arena_printf(r->arena, "%s is damaged: its checksum is not that of what is in it, or something follows its end", r->path);
+    return false;
+}
+
+/* libarchive also reads a zip whose directory is missing, file after file. */
+static bool zip_ends_well(struct reading *r) {
+    static const size_t fixed = 22; /* bytes of the directory's end, before a comment */
+    const size_t n = read_last(r, block);
+    const unsigned char *p = (const unsigned char *)r->data;
+    for (size_t i = 0; i + fixed <= n; i++)
+        if (!memcmp(p + i, "PK\5\6", 4) && i + fixed + p[i + 20] + ((size_t)p[i + 21] << 8) == n)
+            return true;
+    r->report->why = arena_printf(r->arena, "%s is cut off: the archive's directory is missing at its end", r->path);
+    return false;
+}
+
+/* A tar ends with two blocks of zeros behind the last file; libarchive does without them, as it does when a pipe broke between two files. */
+static bool tar_ends_well(struct reading *r) {
     struct archive_entry *e;
-    char end[tail];
-    size_t zeros = 0;
+    uint64_t size = 0, used = 0; /* used: end of the last byte that is not zero */
+    uint32_t crc = 0;
     if (r->l->archive_read_next_header(r->archive, &e) != ARCHIVE_OK)
         return fail(r);
-    for (la_ssize_t n; (n = r->l->archive_read_data(r->archive, r->data, block)) != 0;) {
+    for (la_ssize_t n; (n = r->l->archive_read_data(r->archive, r->data, block)) != 0; size += (uint64_t)n) {
         if (n < 0)
             return fail(r);
         size_t last = (size_t)n;
         while (last && !r->data[last - 1])
             last--;
-        zeros = last ? (size_t)n - last : zeros + (size_t)n;
+        used = last ? size + last : used;
+        crc = crc32_add(crc, r->data, (size_t)n);
     }
-    if (zeros >= sizeof end)
-        return true;
-    r->report->why = arena_printf(r->arena, "%s is cut off: the end of the archive is missing", r->path);
+    if (size < r->end + tar_end)
+        r->report->why = arena_printf(r->arena, "%s is cut off: the end of the archive is missing", r->path);
+    else if (used > r->end)
+        r->report->why = arena_printf(r->arena, "%s is damaged: something follows the end of the archive", r->path);
+    else
+        return strcmp(r->report->format, "tar.gz") || gzip_ends_well(r, crc, size);
     return false;
 }
 
 static bool pass(struct reading *r, bool raw) {
-    const bool ok = begin(r, raw) && (raw ? read_tail(r) : read_entries(r));
+    const bool ok = begin(r, raw) && (raw ? tar_ends_well(r) : read_entries(r));
     r->l->archive_read_free(r->archive);
     return ok;
 }
@@ -209,5 +263,5 @@ void archive_read(struct arena *a, const char *path, struct archive_member *memb
         return;
     }
     struct reading r = {.l = &l, .arena = a, .path = path, .report = ret, .members = members, .nmembers = n, .data = arena_alloc(a, block)};
-    ret->whole = pass(&r, false) && (!strcmp(ret->format, "zip") || pass(&r, true));
+    ret->whole = pass(&r, false) && (strcmp(ret->format, "zip") ? pass(&r, true) : zip_ends_well(&r));
 }

@@ -179,6 +179,41 @@ static void every_kind_documents_its_keys(void **state) {
 }
 
 /* Every file of the library that is shipped; run from the top of the tree. */
+static void the_lib_of_another_family_is_had_by_name(void **state) {
+    struct kit *k = *state;
+    kit_file(k, "stdlib/docker/lib.lua", "local lib = { n = 20 } function lib.more(x) return x + lib.n end return lib");
+    kit_file(k, "stdlib/ucp/lib.lua", "local docker = library \"docker\" return { two = function() return docker.more(1) end }");
+    kit_file(k, "stdlib/ucp/one.lua", "local docker = library \"docker\" return func(function() return docker.more(1) + lib.two() end)");
+    kit_file(k, "stdlib/ucp/write.lua", "local docker = library \"docker\" return func(function() docker.n = 3 end)");
+    kit_library(k);
+    assert_string_equal(kit_eval(k, NULL, "ucp.one()"), "42");
+    assert_string_equal(kit_eval(k, NULL, "ucp.write()"), "error");
+    assert_has(kit_errors(k), "this is read-only here");
+    assert_string_equal(kit_eval(k, NULL, "ucp.one()"), "42");
+}
+
+static void a_family_that_has_no_lib_is_told(void **state) {
+    struct kit *k = *state;
+    kit_file(k, "stdlib/dtr/ids.lua", "return func(function() return 1 end)");
+    kit_file(k, "stdlib/a/none.lua", "local x = library \"dtr\" return func(function() return 1 end)");
+    kit_file(k, "stdlib/a/away.lua", "local x = library \"dokcer\" return func(function() return 1 end)");
+    kit_library(k);
+    assert_string_equal(kit_eval(k, NULL, "a.none()"), "error");
+    assert_has(kit_errors(k), "the family 'dtr' has no lib.lua");
+    assert_string_equal(kit_eval(k, NULL, "a.away()"), "error");
+    assert_has(kit_errors(k), "there is no family 'dokcer'");
+}
+
+static void libs_that_need_each_other_are_an_error(void **state) {
+    struct kit *k = *state;
+    kit_file(k, "stdlib/a/lib.lua", "local b = library \"b\" return {}");
+    kit_file(k, "stdlib/b/lib.lua", "local a = library \"a\" return {}");
+    kit_file(k, "stdlib/a/x.lua", "local b = library \"b\" return func(function() return 1 end)");
+    kit_library(k);
+    assert_string_equal(kit_eval(k, NULL, "a.x()"), "error");
+    assert_has(kit_errors(k), "needs itself while it is being loaded");
+}
+
 static void the_shipped_library_loads(void **state) {
     struct kit *k = *state;
     if (access("stdlib", R_OK) != 0)
@@ -206,7 +241,8 @@ int main(void) {
         KIT_TEST(a_definition_is_what_its_file_says), KIT_TEST(names_come_from_files), KIT_TEST(an_unknown_name_gets_the_nearest),
         KIT_TEST(a_bad_declaration_names_its_line), KIT_TEST(funcs_are_declared_in_three_ways), KIT_TEST(lib_is_read_only),
         KIT_TEST(an_error_in_lua_tells_who_called), KIT_TEST(a_capability_is_asked_of_the_state), KIT_TEST(the_digest_follows_what_was_loaded),
-        KIT_TEST(every_kind_documents_its_keys), KIT_TEST(the_shipped_library_loads),
+        KIT_TEST(every_kind_documents_its_keys), KIT_TEST(the_lib_of_another_family_is_had_by_name),
+        KIT_TEST(a_family_that_has_no_lib_is_told), KIT_TEST(libs_that_need_each_other_are_an_error), KIT_TEST(the_shipped_library_loads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
