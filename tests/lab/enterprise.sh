@@ -166,3 +166,38 @@ cmd_corrupt() {
 		[[ -n $some ]] || die "corrupt: $node has no replica of DTR"
 	done
 }
+
+# lab settle NODE...: until the containers that were to come up with the engine have. An engine that was away for long sometimes
+# fails to attach one to its overlay network ("context deadline exceeded") and never tries again: then an operator must start it.
+cmd_settle() {
+	local node
+	for node; do within 90 settled "$node" || die "settle: $node: $(unsettled "$node" | xargs)"; done
+}
+
+# Those that died with the machine, or could not be started; not those that somebody stopped.
+unsettled() {
+	engine "$1" ps -aq --filter status=exited --filter status=created --filter name=dtr- --filter name=ucp- |
+		xargs -r docker -H "unix://$(socket "$1")" inspect --format \
+			'{{if ne .HostConfig.RestartPolicy.Name "no"}}{{if or .State.Error (eq .State.ExitCode 255)}}{{.Name}} {{.State.Error}}{{end}}{{end}}' | grep . || true
+}
+
+settled() {
+	local name why left
+	left=$(unsettled "$1")
+	while read -r name why; do
+		[[ -z $why ]] || engine "$1" start "${name#/}" || true
+	done <<<"$left"
+	[[ -z $left ]]
+}
+
+# ---- faults
+
+# lab fault NODE COMMAND [FAULT]: what COMMAND of a bootstrap that runs on the node does wrong from now on; without FAULT, nothing.
+cmd_fault() {
+	local node=$1 command=${2:-} fault=${3:-} folder
+	[[ $command =~ ^[a-z-]+$ ]] || die "fault: of which command?"
+	[[ $fault =~ ^(|fail-before|fail-after|hang|corrupt|slow=[0-9]+)$ ]] || die "fault: '$fault' is none: fail-before, fail-after, hang, corrupt, slow=SECONDS"
+	engine "$node" volume create standin-faults >/dev/null
+	folder=$home/$node/data/volumes/standin-faults/_data
+	if [[ -n $fault ]]; then echo "$fault" >"$folder/$command"; else rm -f "$folder/$command"; fi
+}

@@ -65,8 +65,8 @@ func (s *session) remove() error {
 		return err
 	}
 	s.before()
-	j := job{Do: "remove", Existing: keep.ID, Remove: victims}
-	if _, err := s.run(place{host: keep.Node, network: overlay}, j, nil); err != nil {
+	j := job{Do: "remove", Existing: keep.ID, Peer: rethinkAt(s.address(keep.Node)), Remove: victims}
+	if _, err := s.run(place{host: keep.Node, network: "host"}, j, nil); err != nil {
 		return err
 	}
 	if s.corrupt() { // half done
@@ -145,14 +145,14 @@ func (s *session) repair() error {
 	}
 	s.same(found.Version, keep.ID)
 	s.before()
-	if err := s.network(); err != nil {
+	if err := s.network(to); err != nil {
 		return err
 	}
 	s.say.info("Redeploying replica %s on its volumes", keep.ID)
 	if err := s.withdraw(keep, false); err != nil {
 		return err
 	}
-	j := job{Do: "repair", Replica: keep.ID, Hosts: to.hosts(), Settings: s.settings, Damage: s.corrupt()}
+	j := job{Do: "repair", Replica: keep.ID, Address: rethinkAt(to.Address), Hosts: to.hosts(), Settings: s.settings, Damage: s.corrupt()}
 	if _, err := s.run(to.on("none"), j, nil); err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func (s *session) backup() error {
 	if err := s.runs(from); err != nil {
 		return err
 	}
-	if _, err := s.run(place{host: from.Node, network: overlay}, job{Do: "reconfigure", Replica: from.ID}, nil); err != nil {
+	if _, err := s.run(place{host: from.Node, network: "host"}, job{Do: "reconfigure", Replica: from.ID, Address: rethinkAt(s.address(from.Node))}, nil); err != nil {
 		return err
 	}
 	at := s.machine(from.Node)
@@ -266,7 +266,7 @@ func (s *session) reconfigure() error {
 	if err := s.runs(r); err != nil {
 		return err
 	}
-	if _, err := s.run(place{host: r.Node, network: overlay}, job{Do: "reconfigure", Replica: r.ID}, nil); err != nil {
+	if _, err := s.run(place{host: r.Node, network: "host"}, job{Do: "reconfigure", Replica: r.ID, Address: rethinkAt(s.address(r.Node))}, nil); err != nil {
 		return err
 	}
 	to := &site{machine: s.machine(r.Node), id: r.ID, ports: s.portsOf(r), storage: bind}

@@ -109,8 +109,21 @@ func (s *session) land(all map[string]*replica) (*site, error) {
 	return to, nil
 }
 
-// network makes the overlay network unless it is there.
-func (s *session) network() error {
+// network makes the overlay network unless it is there, and tries it on the node: without a swarm that works, nothing can be
+// deployed.
+func (s *session) network(to *site) error {
+	if err := s.makeNetwork(); err != nil {
+		return err
+	}
+	s.say.info("Starting overlay network test")
+	if _, err := s.run(place{host: to.Host, network: overlay}, job{Do: "network"}, nil); err != nil {
+		return fmt.Errorf("the overlay network does not work on %s: %w", to.Host, err)
+	}
+	s.say.info("Overlay networking test passed.")
+	return nil
+}
+
+func (s *session) makeNetwork() error {
 	var list []struct{ Name string }
 	if err := s.ucp.Do("GET", "/networks", nil, &list); err != nil {
 		return err
@@ -142,7 +155,12 @@ func (s *session) spec(component string, to *site) map[string]any {
 	labels := map[string]string{}
 	binds := []string{"dtr-ca-" + id + ":" + caDir}
 	body := map[string]any{"Image": image(component, s.version), "Entrypoint": []string{binary(), "dtr-" + component}, "Cmd": []string{}}
-	host := map[string]any{"NetworkMode": overlay, "RestartPolicy": map[string]any{"Name": "unless-stopped"}}
+	// None is on the overlay network, which only phase 2 tries; see rethink.go.
+	network := map[string]string{"rethinkdb": "host", "nginx": "bridge"}[component]
+	if network == "" {
+		network = "none"
+	}
+	host := map[string]any{"NetworkMode": network, "RestartPolicy": map[string]any{"Name": "unless-stopped"}}
 	switch component {
 	case "rethinkdb":
 		binds = volumesOf(id)
@@ -155,6 +173,7 @@ func (s *session) spec(component string, to *site) map[string]any {
 	case "scanningstore":
 		binds = append(binds, "dtr-postgres-"+id+":/postgres")
 	case "nginx":
+		env = append(env, "DTR_RETHINKDB="+rethinkAt(to.Address))
 		body["ExposedPorts"], host["PortBindings"] = portBindings(to.ports)
 		second := 1000 * 1000 * 1000
 		body["Healthcheck"] = map[string]any{"Test": []string{"CMD", binary(), "dtr-nginx", "--check"},
@@ -211,7 +230,7 @@ func (s *session) await(to *site) error {
 		return nil // it never will be
 	}
 	s.say.info("Trying to get the kv store connection back after reconfigure")
-	_, err := s.run(to.on(overlay), job{Do: "await", Replica: to.id}, nil)
+	_, err := s.run(to.on("host"), job{Do: "await", Replica: to.id, Address: rethinkAt(to.Address)}, nil)
 	return err
 }
 
@@ -240,11 +259,11 @@ func (s *session) install() error {
 	}
 	s.before()
 	s.say.info("starting phase 2")
-	if err := s.network(); err != nil {
+	if err := s.network(to); err != nil {
 		return err
 	}
 	s.say.info("Setting up replica volumes...")
-	j := job{Do: "init", Replica: to.id, Hosts: to.hosts(), Settings: chosen, Damage: s.corrupt()}
+	j := job{Do: "init", Replica: to.id, Address: rethinkAt(to.Address), Hosts: to.hosts(), Settings: chosen, Damage: s.corrupt()}
 	if _, err := s.run(to.on("none"), j, nil); err != nil {
 		return err
 	}
@@ -277,22 +296,28 @@ func (s *session) join() error {
 	s.say.info("Starting UCP connectivity test")
 	s.say.info("UCP connectivity test passed")
 	s.say.info("starting phase 2")
-	j := job{Do: "join", Replica: to.id, Existing: from.ID, Hosts: to.hosts(), Unsafe: s.given.yes("unsafe-join")}
+	j := job{Do: "join", Replica: to.id, Address: rethinkAt(to.Address), Existing: from.ID, Peer: rethinkAt(s.address(from.Node)),
+		Hosts: to.hosts(), Unsafe: s.given.yes("unsafe-join")}
 	if j.Unsafe {
 		s.say.warning("Joining without checking the health of the cluster: data can be lost")
+	}
+	if !s.given.yes("skip-network-test") {
+		if err := s.network(to); err != nil {
+			return err
+		}
 	}
 	undo := func(err error) error {
 		s.withdraw(s.seen(to), true)
 		return err
 	}
-	if _, err := s.run(to.on(overlay), j, nil); err != nil {
+	if _, err := s.run(to.on("host"), j, nil); err != nil {
 		return undo(err)
 	}
 	if err := s.deploy(to); err != nil {
 		return undo(err)
 	}
 	j.Do, j.Damage = "added", s.corrupt()
-	found, err := s.run(to.on(overlay), j, nil)
+	found, err := s.run(to.on("host"), j, nil)
 	if err != nil {
 		return err
 	}
@@ -355,11 +380,11 @@ func (s *session) restore() error {
 	}
 	s.before()
 	s.say.info("starting phase 2")
-	if err := s.network(); err != nil {
+	if err := s.network(to); err != nil {
 		return err
 	}
 	s.say.info("Setting up replica volumes...")
-	j := job{Do: "import", Replica: to.id, Hosts: to.hosts(), Settings: chosen, Token: random(16), Damage: s.corrupt()}
+	j := job{Do: "import", Replica: to.id, Address: rethinkAt(to.Address), Hosts: to.hosts(), Settings: chosen, Token: random(16), Damage: s.corrupt()}
 	if _, err := s.run(to.on("host"), j, func(port int) error { return send(to.Address, port, j.Token, s.in) }); err != nil {
 		s.withdraw(s.seen(to), true)
 		return err

@@ -201,19 +201,19 @@ func Nginx(args []string) int {
 	if err != nil {
 		say.fatal("%s", err)
 	}
-	id := os.Getenv("DTR_REPLICA_ID")
+	id, database := os.Getenv("DTR_REPLICA_ID"), os.Getenv("DTR_RETHINKDB")
 	n := &nginx{
 		replica: id, ca: string(ca),
 		status: func(ctx context.Context) (*statusView, error) {
 			view := &statusView{}
-			return view, askRethink(ctx, id, "GET", "/status", nil, view)
+			return view, askRethink(ctx, database, "GET", "/status", nil, view)
 		},
 		state: func(ctx context.Context) (*state, error) {
 			s := &state{}
-			return s, askRethink(ctx, id, "GET", "/state", nil, s)
+			return s, askRethink(ctx, database, "GET", "/state", nil, s)
 		},
 		write: func(ctx context.Context, table string, row any) error {
-			return askRethink(ctx, id, "POST", "/write", map[string]any{"Table": table, "Row": row}, nil)
+			return askRethink(ctx, database, "POST", "/write", map[string]any{"Table": table, "Row": row}, nil)
 		},
 		login: func(s settings, user, password string) (int, error) {
 			status, _, err := loginUCP(s, user, password)

@@ -15,13 +15,15 @@ import (
 	"time"
 )
 
-// Phase 2 runs on the node of a replica, with its volumes and on the overlay network, as the container dtr-phase2. Its job
+// Phase 2 runs on the node of a replica, with its volumes, as the container dtr-phase2. Its job
 // comes in the environment; what it found goes to stdout as one line of JSON, and its log to stderr.
 type job struct {
 	Do       string
 	Version  string
 	Replica  string   // whose volumes are mounted
 	Existing string   // the replica that is asked
+	Address  string   // of the database whose volumes are mounted
+	Peer     string   // of the database of the replica that is asked
 	Remove   []string // members to remove
 	Hosts    []string // names for the certificate
 	Settings settings
@@ -58,7 +60,7 @@ func phase2(say *log) int {
 		say.fatal("phase 2 was given no job")
 	}
 	jobs := map[string]func(*log) (result, error){
-		"ports": j.ports, "fault": j.fault, "init": j.init, "join": j.join, "added": j.added, "remove": j.remove,
+		"ports": j.nothing, "network": j.nothing, "fault": j.fault, "init": j.init, "join": j.join, "added": j.added, "remove": j.remove,
 		"check": j.check, "repair": j.repair, "await": j.await, "export": j.export, "import": j.load, "reconfigure": j.reconfigure,
 	}
 	do, ok := jobs[j.Do]
@@ -76,8 +78,8 @@ func phase2(say *log) int {
 	return 0
 }
 
-// ports has nothing to do: that it could start shows that its ports are free.
-func (j *job) ports(*log) (result, error) { return result{}, nil }
+// nothing is to be done: that it could start shows that its ports are free, or that its network works.
+func (j *job) nothing(*log) (result, error) { return result{}, nil }
 
 // fault reads which fault the command has: a file of the volume standin-faults.
 func (j *job) fault(*log) (result, error) {
@@ -118,7 +120,8 @@ func (j *job) init(say *log) (result, error) {
 			return result{}, err
 		}
 	}
-	s := &state{Cluster: random(16), Replica: j.Replica, Version: j.Version, Epoch: 1, Members: []string{j.Replica}, Settings: j.Settings}
+	s := &state{Cluster: random(16), Replica: j.Replica, Version: j.Version, Epoch: 1, Members: []string{j.Replica},
+		Address: map[string]string{j.Replica: j.Address}, Settings: j.Settings}
 	s.Settings.CACert, s.Settings.CAKey = cert, key
 	say.info("Bootstrapping rethink...")
 	if err := j.certs(s); err != nil {
@@ -131,12 +134,12 @@ func (j *job) init(say *log) (result, error) {
 }
 
 // healthy asks a replica for its status until it is well or the time is up.
-func healthy(id string, limit time.Duration) (*statusView, error) {
+func healthy(id, address string, limit time.Duration) (*statusView, error) {
 	deadline := time.Now().Add(limit)
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		view := &statusView{}
-		err := askRethink(ctx, id, "GET", "/status", nil, view)
+		err := askRethink(ctx, address, "GET", "/status", nil, view)
 		cancel()
 		switch {
 		case err == nil && view.Healthy:
@@ -157,13 +160,13 @@ func (j *job) join(say *log) (result, error) {
 		return result{}, err
 	}
 	say.info("Establishing connection with Rethinkdb")
-	if _, err := healthy(j.Existing, 3*time.Second); err != nil && !j.Unsafe {
+	if _, err := healthy(j.Existing, j.Peer, 3*time.Second); err != nil && !j.Unsafe {
 		return result{}, err
 	}
 	var s state
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if err := askRethink(ctx, j.Existing, "GET", "/state", nil, &s); err != nil {
+	if err := askRethink(ctx, j.Peer, "GET", "/state", nil, &s); err != nil {
 		return result{}, fmt.Errorf("replica %s does not answer: %w", j.Existing, err)
 	}
 	if s.Version != j.Version {
@@ -175,6 +178,7 @@ func (j *job) join(say *log) (result, error) {
 	(reports{j.Replica: time.Now().UTC()}).save(dataDir) // it is evidence; without it, none is known
 	s.Replica = j.Replica
 	s.Members = append(append([]string{}, s.Members...), j.Replica)
+	s.Address[j.Replica] = j.Address
 	if err := j.certs(&s); err != nil {
 		return result{}, err
 	}
@@ -187,14 +191,14 @@ func (j *job) added(say *log) (result, error) {
 	say.info("Updating replication settings...")
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	order := map[string]any{"Add": []string{j.Replica}, "Force": j.Unsafe}
-	if err := askRethink(ctx, j.Existing, "POST", "/reconfigure", order, nil); err != nil {
+	order := map[string]any{"Add": map[string]string{j.Replica: j.Address}, "Force": j.Unsafe}
+	if err := askRethink(ctx, j.Peer, "POST", "/reconfigure", order, nil); err != nil {
 		return result{}, err
 	}
 	if j.Damage {
 		return result{}, nil
 	}
-	view, err := healthy(j.Replica, 30*time.Second)
+	view, err := healthy(j.Replica, j.Address, 30*time.Second)
 	if view == nil || err != nil && !j.Unsafe {
 		return result{}, err
 	}
@@ -204,7 +208,7 @@ func (j *job) added(say *log) (result, error) {
 
 func (j *job) remove(say *log) (result, error) {
 	say.info("Establishing connection with Rethinkdb")
-	view, err := healthy(j.Existing, 3*time.Second)
+	view, err := healthy(j.Existing, j.Peer, 3*time.Second)
 	if err != nil {
 		return result{}, err
 	}
@@ -219,7 +223,7 @@ func (j *job) remove(say *log) (result, error) {
 	say.info("Updating replication settings...")
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	if err := askRethink(ctx, j.Existing, "POST", "/reconfigure", map[string]any{"Remove": j.Remove}, nil); err != nil {
+	if err := askRethink(ctx, j.Peer, "POST", "/reconfigure", map[string]any{"Remove": j.Remove}, nil); err != nil {
 		return result{}, err
 	}
 	left := without(view.Members, j.Remove...)
@@ -246,7 +250,7 @@ func (j *job) repair(say *log) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	s.Members = []string{j.Replica}
+	s.Members, s.Address = []string{j.Replica}, map[string]string{j.Replica: j.Address}
 	s.Epoch++
 	s.Settings.UCPURL, s.Settings.UCPCA, s.Settings.UCPInsecure = j.Settings.UCPURL, j.Settings.UCPCA, j.Settings.UCPInsecure
 	if err := j.certs(s); err != nil {
@@ -259,7 +263,7 @@ func (j *job) repair(say *log) (result, error) {
 // await is done when the replica is well.
 func (j *job) await(say *log) (result, error) {
 	say.info("Waiting for database dtr2 to exist")
-	view, err := healthy(j.Replica, 30*time.Second)
+	view, err := healthy(j.Replica, j.Address, 30*time.Second)
 	if err != nil {
 		return result{}, err
 	}
@@ -267,7 +271,7 @@ func (j *job) await(say *log) (result, error) {
 }
 
 func (j *job) reconfigure(*log) (result, error) {
-	view, err := healthy(j.Replica, 3*time.Second)
+	view, err := healthy(j.Replica, j.Address, 3*time.Second)
 	if err != nil {
 		return result{}, err
 	}
@@ -338,7 +342,7 @@ func (j *job) load(say *log) (result, error) {
 		j.Settings.ExternalURL = outside
 	}
 	s.Replica, s.Members, s.Epoch, s.Settings = j.Replica, []string{j.Replica}, s.Epoch+1, j.Settings
-	s.Settings.CACert, s.Settings.CAKey = cert, key
+	s.Settings.CACert, s.Settings.CAKey, s.Address = cert, key, map[string]string{j.Replica: j.Address}
 	if filler > 0 {
 		if err := saveFile(filepath.Join(dataDir, "filler"), []byte(fmt.Sprintf("%d\n", filler)), 0o600); err != nil {
 			return result{}, err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -16,6 +17,8 @@ import (
 	"time"
 )
 
+// The databases talk over the network of the hosts, not over the overlay network: an engine that comes back after a while
+// sometimes cannot attach its containers to one ("context deadline exceeded") and gives up, and what is tested here is not that.
 const (
 	clusterPort = "29015"
 	tick        = time.Second
@@ -62,20 +65,17 @@ type rethink struct {
 	change sync.Mutex // one change of members, or write, at a time
 }
 
-// rethinkURL is where a replica's database is reached on the overlay network.
-func rethinkURL(id, path string) string {
-	return "http://dtr-rethinkdb-" + id + "." + overlay + ":" + clusterPort + path
-}
+func rethinkAt(host string) string { return net.JoinHostPort(host, clusterPort) }
 
 var rethinkHTTP = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: 5 * time.Second}}
 
-// askRethink makes a call to a replica's database. An answer of 400 or above is an error with its text.
-func askRethink(ctx context.Context, id, method, path string, in, out any) error {
+// askRethink makes a call to the database at an address. An answer of 400 or above is an error with its text.
+func askRethink(ctx context.Context, address, method, path string, in, out any) error {
 	text, err := json.Marshal(in)
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, method, rethinkURL(id, path), bytes.NewReader(text))
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+address+path, bytes.NewReader(text))
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,13 @@ func askRethink(ctx context.Context, id, method, path string, in, out any) error
 }
 
 func newRethink(dir string, exit func(string)) (*rethink, error) {
-	r := &rethink{dir: dir, ask: askRethink, exit: exit, peers: map[string]peerView{}, reports: loadReports(dir)}
+	r := &rethink{dir: dir, exit: exit, peers: map[string]peerView{}, reports: loadReports(dir)}
+	r.ask = func(ctx context.Context, id, method, path string, in, out any) error {
+		r.mu.Lock()
+		address := r.state.Address[id]
+		r.mu.Unlock()
+		return askRethink(ctx, address, method, path, in, out)
+	}
 	if err := r.reload(); err != nil {
 		return nil, err
 	}
@@ -263,7 +269,7 @@ func (r *rethink) agree(ctx context.Context, next *state, force bool) error {
 }
 
 // reconfigure changes the members.
-func (r *rethink) reconfigure(ctx context.Context, add, remove []string, force bool) error {
+func (r *rethink) reconfigure(ctx context.Context, add map[string]string, remove []string, force bool) error {
 	r.change.Lock()
 	defer r.change.Unlock()
 	r.look(ctx)
@@ -274,7 +280,13 @@ func (r *rethink) reconfigure(ctx context.Context, add, remove []string, force b
 		return fmt.Errorf("replica %s is not healthy: %s", view.Replica, view.Why)
 	}
 	next.Members = without(next.Members, remove...)
-	for _, id := range add {
+	known := map[string]string{}
+	for id, address := range next.Address {
+		known[id] = address
+	}
+	next.Address = known
+	for id, address := range add {
+		next.Address[id] = address
 		if !contains(next.Members, id) {
 			next.Members = append(next.Members, id)
 		}
@@ -345,8 +357,9 @@ func (r *rethink) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		reply(true, err)
 	case "POST /reconfigure":
 		var order struct {
-			Add, Remove []string
-			Force       bool
+			Add    map[string]string // addresses by ID
+			Remove []string
+			Force  bool
 		}
 		err := json.NewDecoder(req.Body).Decode(&order)
 		if err == nil {

@@ -121,7 +121,7 @@ func TestAChangeOfMembersNeedsTheMajorityUnlessForced(t *testing.T) {
 	if err := h.all["a"].reconfigure(context.Background(), nil, []string{"b"}, false); err == nil {
 		t.Fatal("members change without a majority")
 	}
-	if err := h.all["a"].reconfigure(context.Background(), []string{"d"}, nil, true); err != nil {
+	if err := h.all["a"].reconfigure(context.Background(), map[string]string{"d": "d:1"}, nil, true); err != nil {
 		t.Fatal(err)
 	}
 	if !h.all["a"].state.has("d") {

@@ -143,6 +143,17 @@ func (s *session) machine(host string) machine {
 	return machine{}
 }
 
+// address is that of a node, whether it is ready or not.
+func (s *session) address(host string) string {
+	for _, m := range s.nodes() {
+		if m.Host == host {
+			return m.Address
+		}
+	}
+	s.say.fatal("UCP has no node %q", host)
+	return ""
+}
+
 // container is one of a replica's, seen through UCP.
 type container struct {
 	Node, Name, ID, State string

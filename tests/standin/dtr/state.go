@@ -38,6 +38,7 @@ type state struct {
 	Epoch    int
 	Seq      int
 	Members  []string
+	Address  map[string]string // of each member's database: host:port
 	Settings settings
 	Tables   map[string][]json.RawMessage
 }
