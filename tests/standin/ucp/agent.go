@@ -52,12 +52,12 @@ func Agent([]string) int {
 	}
 }
 
-// paused: the bootstrap's backup or restore is at work on this node.
+// paused: the bootstrap's backup is at work on this node, and has stopped what is to be stopped.
 func (h host) paused() (bool, error) {
 	var list []struct{ Command string }
 	err := h.Do("GET", "/containers/json", nil, &list)
 	for _, c := range list {
-		if strings.HasPrefix(c.Command, "/standin ucp backup") || strings.HasPrefix(c.Command, "/standin ucp restore") {
+		if strings.HasPrefix(c.Command, "/standin ucp backup") {
 			return true, err
 		}
 	}

@@ -277,8 +277,18 @@ func (s *session) uninstall() error {
 			}
 		}
 	}
+	s.settle()
 	s.say.Infof("UCP has been removed from this cluster successfully.")
 	return nil
+}
+
+// settle waits a little until the swarm has cleared away the containers of services that are gone.
+func (s *session) settle() {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(300 * time.Millisecond) {
+		if ours, err := s.ours(); err == nil && len(ours) == 0 {
+			return
+		}
+	}
 }
 
 // quiet makes the agents of all nodes rest: the service stays until all is gone.
