@@ -49,8 +49,7 @@ return action {
   done = function(state)
     local u = state.ucp
     if lib.busy(u) then return "pending" end
-    if not u.installed then return count(lib.left(u)) == 0 and {} or "pending" end
-    return any(u.managers, function(m) return m.answers and m.kv == "absent" end) and "pending" or false
+    return not u.installed and count(lib.left(u)) == 0 and {} or false
   end,
 
   run = function(ctx, with)
