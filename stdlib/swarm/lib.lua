@@ -391,6 +391,17 @@ function lib.engine_command(ctx, node, command)
   end
 end
 
+-- Everything that is declared in the swarm, as the engine tells it.
+function lib.raw_objects(ctx, via, engine)
+  local r = {}
+  for _, kind in ipairs{ "networks", "configs", "secrets", "services" } do
+    local got = engine:get("/" .. kind, { timeout = 30 })
+    if not got.ok then return lib.fail(ctx, via, "GET /" .. kind, got) end
+    r[kind] = got.body
+  end
+  return r
+end
+
 -- "inactive" is not "empty": what is left of a swarm in the engine's folder. → "empty", "present", or "unknown", why
 function lib.swarm_dir(ctx, node, root)
   if type(root) ~= "string" then return "unknown", "the engine does not tell its root folder" end

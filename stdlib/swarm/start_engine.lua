@@ -41,7 +41,7 @@ local function started(state, with)
     e.error = "The swarm does not have a leader."
     m.reachability, m.leader = "unknown", nil
     if s.cluster.autolock == "unknown" then s.cluster.autolock = "off" end
-    e.key_locked = false
+    e.key_locked, e.local_state = false, "pending" -- field notes: so after a start without a quorum; it can be forced all the same
   end
   return true
 end
