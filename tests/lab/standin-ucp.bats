@@ -182,6 +182,16 @@ whole() {
 	curl -sf --cacert "$QUORATE_LAB/ucp-ca.pem" "$(at node2)/_ping"
 }
 
+@test "a worker that is promoted gets what managers have, and gives it back when it is demoted" {
+	docker_on node1 node promote node3
+	until_ 60 same "$manager" components node3
+	until_ 60 same 200 ping_of node3
+	docker_on node1 node demote node3
+	until_ 60 same "$worker" components node3
+	until_ 60 same 1 volumes node3
+	until_ 30 same 200 ping_of node1
+}
+
 @test "uninstalling fails while a node is down, and again with the node's record removed it is whole" {
 	"$lab" kill node3
 	refused 'unable to cleanly uninstall UCP' node1 uninstall-ucp --id "$(instance)" || {

@@ -195,5 +195,51 @@ func (h host) enroll(s *state, me self, say *logs.Logger) error {
 			return err
 		}
 	}
+	return retire(client, nodes, s.Token, say)
+}
+
+// retire takes what only managers have from nodes that were demoted: the swarm says so, for a node that merely lost its managers
+// keeps its role.
+func retire(client *http.Client, nodes []node, token string, say *logs.Logger) error {
+	long := *client
+	long.Timeout = 20 * time.Second
+	for _, n := range nodes {
+		if n.Spec.Role != "worker" || n.Manager != nil || n.Status.State != "ready" {
+			continue
+		}
+		base, there := at(n.addr(), proxyPort, ""), []thing{}
+		if call(client, "GET", base+"/containers/json?all=1&"+filter("label", labelToken+"="+token), nil, &there) != nil {
+			continue
+		}
+		gone := false
+		for _, c := range components {
+			for _, have := range there {
+				if c.manager && len(have.Names) > 0 && have.Names[0] == "/"+c.name {
+					gone = true
+					remove(&long, base+"/containers/"+c.name)
+				}
+			}
+		}
+		if !gone {
+			continue
+		}
+		say.Infof("%s is no manager any more: it keeps what workers have", n.Description.Hostname)
+		for name, manager := range volumes {
+			if manager {
+				remove(&long, base+"/volumes/"+name)
+			}
+		}
+	}
 	return nil
+}
+
+// remove tries; what is left is tried again.
+func remove(client *http.Client, url string) {
+	req, err := http.NewRequest("DELETE", url+"?force=1", nil)
+	if err != nil {
+		return
+	}
+	if res, err := client.Do(req); err == nil {
+		res.Body.Close()
+	}
 }

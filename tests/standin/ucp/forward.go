@@ -3,6 +3,7 @@ package ucp
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"io"
 	"net"
@@ -132,6 +133,12 @@ func (f *front) networks(places map[string]place, path string) any {
 
 // to forwards to a node's engine.
 func (f *front) to(w http.ResponseWriter, r *http.Request, p place, path string) {
+	if upgrades(r) {
+		tunnel(w, r, path, func() (net.Conn, error) {
+			return tls.DialWithDialer(&net.Dialer{Timeout: patience}, "tcp", p.address, f.proxies.TLSClientConfig)
+		})
+		return
+	}
 	out := &httputil.ReverseProxy{
 		Transport: f.proxies, FlushInterval: -1,
 		Director: func(r *http.Request) {

@@ -32,6 +32,18 @@ func toEngine() *httputil.ReverseProxy {
 	}
 }
 
+// engineAPI is the same with raw streams.
+func engineAPI() http.Handler {
+	plain := toEngine()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if upgrades(r) {
+			tunnel(w, r, r.URL.Path, func() (net.Conn, error) { return net.DialTimeout("unix", socket, patience) })
+			return
+		}
+		plain.ServeHTTP(w, r)
+	})
+}
+
 // Upgraded connections need HTTP/1.1.
 var noHTTP2 = map[string]func(*http.Server, *tls.Conn, http.Handler){}
 
@@ -43,7 +55,7 @@ func proxy([]string) int {
 	if err != nil {
 		say.Fatalf("%s", err)
 	}
-	server := &http.Server{Addr: ":" + proxyPort, Handler: toEngine(), TLSNextProto: noHTTP2,
+	server := &http.Server{Addr: ":" + proxyPort, Handler: engineAPI(), TLSNextProto: noHTTP2,
 		TLSConfig: &tls.Config{ClientCAs: certs.Pool(string(ca)), ClientAuth: tls.RequireAndVerifyClientCert, MinVersion: tls.VersionTLS12}}
 	say.Infof("listening on %s", proxyPort)
 	say.Fatalf("%s", server.ListenAndServeTLS("/certs/cert.pem", "/certs/key.pem"))
