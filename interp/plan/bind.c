@@ -132,6 +132,8 @@ static void bind_given(struct bind *b, struct err *err) {
             b->failed = true;
             continue;
         }
+        if (val_is_null(p->val)) /* an outer runbook hands on what it was not given either */
+            continue;
         const struct val *v;
         if (input_convert(b->arena, in->input, s->ld->site, p->val, p->val->mark, &v, err))
             bound(b, in, v, "given");

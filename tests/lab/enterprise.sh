@@ -7,7 +7,7 @@ ucp_password=lab-password
 
 cmd_enterprise() {
 	local what=${1:-}
-	[[ -n $what ]] && declare -F "enterprise_$what" >/dev/null || die "enterprise: what? ucp, front or dtr"
+	[[ -n $what ]] && declare -F "enterprise_$what" >/dev/null || die "enterprise: what? ucp, front, dtr or images"
 	shift
 	nodes >/dev/null
 	standin_load
@@ -48,6 +48,9 @@ standin_import() {
 		done
 	done
 }
+
+# Only the images, on machines that are new.
+enterprise_images() { :; }
 
 # ---- the site
 

@@ -120,7 +120,7 @@ quorate_as() {
 		echo "$BASHPID" >"$BATS_FILE_TMPDIR/$name.pid"
 		cd "$BATS_FILE_TMPDIR/home"
 		HOME=$PWD XDG_STATE_HOME=$PWD NO_COLOR=1 LC_ALL=C.UTF-8 \
-			exec timeout --kill-after=10 "${LIMIT:-240}" "$QUORATE" "$@" --site "$QUORATE_LAB/site.yaml"
+			exec timeout --kill-after=10 "${LIMIT:-240}" "$QUORATE" "$@" --site "${SITE:-$QUORATE_LAB/site.yaml}"
 	) >"$BATS_FILE_TMPDIR/$name.out" 2>&1 </dev/null || status=$?
 	rm -f "$BATS_FILE_TMPDIR/$name.pid"
 	echo "$status" >"$BATS_FILE_TMPDIR/$name.rc"
