@@ -81,15 +81,27 @@ static void check_state(const struct place *p, const struct expr_ref *r) {
         check_path(p->ld, r->names + 1, r->n - 1, r->marks + 1, false);
 }
 
-static void check_words(const struct place *p, const struct expr_ref *r) {
-    static const char *const of_site[] = {"name", "nodes"}, *const of_run[] = {"id", "attested", "rehearsal"};
-    const bool site = !strcmp(r->names[0], "site");
-    const char *const *names = site ? of_site : of_run;
-    const size_t n = site ? 2 : 3;
-    if (r->n < 2 || is_one(r->names[1], names, n))
+/* The words that r->names[i] may be, where those before it are read; more can be known only of `site`'s maps. */
+static void check_word(const struct place *p, const struct expr_ref *r, size_t i, const char *const *names, size_t n) {
+    if (r->n <= i || is_one(r->names[i], names, n))
         return;
-    struct diag *d = err_add(p->ld->err, r->marks[1], "unknown-field", "'%s' has no '%s'", r->names[0], r->names[1]);
-    diag_accepted(p->ld->err, d, r->names[1], names, n);
+    struct diag *d = err_add(p->ld->err, r->marks[i], "unknown-field", "'%s' has no '%s'", r->names[i - 1], r->names[i]);
+    diag_accepted(p->ld->err, d, r->names[i], names, n);
+}
+
+/* How to reach UCP and DTR may be shown to people; passwords and certificates are for tasks alone. */
+static void check_words(const struct place *p, const struct expr_ref *r) {
+    static const char *const of_site[] = {"name", "nodes", "ucp", "dtr"}, *const of_run[] = {"id", "attested", "rehearsal"};
+    static const char *const of_ucp[] = {"url", "username"}, *const of_dtr[] = {"url"};
+    if (strcmp(r->names[0], "site")) {
+        check_word(p, r, 1, of_run, 3);
+        return;
+    }
+    check_word(p, r, 1, of_site, 4);
+    if (r->n > 2 && !strcmp(r->names[1], "ucp"))
+        check_word(p, r, 2, of_ucp, 2);
+    if (r->n > 2 && !strcmp(r->names[1], "dtr"))
+        check_word(p, r, 2, of_dtr, 1);
 }
 
 static void check_family(const struct place *p, const struct expr_ref *r) {

@@ -63,7 +63,7 @@ local function not_made(engine, node, spec, answer)
   local words = answer.message or "?"
   if answer.status == 404 then
     return node .. " does not have the image " .. spec.image .. ", and nothing is pulled here: the registry may be what is down. Load it there first " ..
-      "(docker load, or the action docker.load)"
+      "(docker load)"
   elseif answer.status == 409 and spec.name then
     local other = engine:get("/containers/" .. spec.name .. "/json", { timeout = 20 })
     local who = ""
@@ -155,6 +155,12 @@ function lib.manifest(ctx, file)
 end
 
 -- ---- images ----------------------------------------------------------------------------------------------------------------
+
+-- A name with its tag: without one the engine means latest. The colon of a registry's port is none of a tag.
+function lib.full_name(ref)
+  if string.find(ref, "@", 1, true) or string.find(ref, ":[^/]*$") then return ref end
+  return ref .. ":latest"
+end
 
 function lib.has_image(engine, ref)
   return engine:get("/images/" .. ref .. "/json", { timeout = 20 }).ok
