@@ -1,6 +1,26 @@
 -- Set how many tasks a service has: POST /services/{id}/update with Replicas.
 -- Source: "Force the swarm to rebalance", `docker service scale`.
 
+-- New tasks go to the ready, active nodes that have fewest, and those that go are of the nodes that have most.
+local function respread(s, service, replicas)
+  if not service.spread then return end
+  local nodes = sorted(keys(filter(s.nodes, function(n) return n.state == "ready" and n.availability == "active" end)))
+  if #nodes == 0 then return end
+  local total = 0
+  for _, n in pairs(service.spread) do total = total + n end
+  while total ~= replicas do
+    local up, best = total < replicas, nil
+    for _, id in ipairs(nodes) do
+      local n, m = service.spread[id] or 0, best and (service.spread[best] or 0)
+      if not best or (up and n < m) or (not up and n > m) then best = id end
+    end
+    local n = (service.spread[best] or 0) + (up and 1 or -1)
+    if n < 0 then return end -- what is left runs on nodes that take no tasks
+    service.spread[best] = n > 0 and n or nil
+    total = total + (up and 1 or -1)
+  end
+end
+
 return action {
   summary  = "Set the number of replicas of a service",
   describe = "scale ${service} to ${replicas}",
@@ -13,6 +33,7 @@ return action {
     local s = state.swarm.services[with.service]
     if not s or s.mode ~= "replicated" or not lib.decides(state.swarm) then return false end
     s.desired, s.running = with.replicas, with.replicas
+    if type(with.replicas) == "number" and with.replicas < 10000 then respread(state.swarm, s, with.replicas) end
   end,
 
   outcomes = {

@@ -140,4 +140,91 @@ test("too little room is told before anything is stopped", function()
   has(run("room", with, { exec = { du = { ok = false, message = "no shell" } } }).failed, "no shell")
 end)
 
+-- ---- what is declared ------------------------------------------------------------------------------------------------------
+
+-- Enough of JSON for what is written here.
+local E_json = { encode = function(v)
+  if type(v) == "table" then return (getmetatable(v) == getmetatable(list{}) or #v > 0) and "[" or "{" end
+  return type(v) == "string" and string.format("%q", v) or tostring(v)
+end }
+E.json, E.base64.encode = E_json, function(s) return "b64:" .. s end
+
+local function raw()
+  return {
+    networks = list{ { Id = "n1", Name = "back", Scope = "swarm", Driver = "overlay", Options = { ["com.docker.network.driver.overlay.vxlanid_list"] = "4097" }, Labels = {} },
+                     { Id = "n0", Name = "ingress", Scope = "swarm", Ingress = true }, { Id = "n2", Name = "bridge", Scope = "local" } },
+    configs = list{ { ID = "c1", Spec = { Name = "conf", Data = "eA==", Labels = { a = "" } } } },
+    secrets = list{ { ID = "x1", Spec = { Name = "pw", Labels = {} } } },
+    services = list{ { ID = "s1", Spec = { Name = "api", Mode = { Global = {} }, TaskTemplate = { ForceUpdate = 7, Networks = list{ { Target = "n1" } }, ContainerSpec = { Image = "i",
+      Secrets = list{ { SecretID = "x1", SecretName = "pw" } }, Configs = list{ { ConfigID = "c1", ConfigName = "conf" } } } } } } } }
+end
+
+test("objects have names in place of IDs, and nothing that the swarm made of them", function()
+  local o = swarm.objects_of(raw())
+  same("back", table.concat(E.keys(o.networks), " "))
+  same(nil, o.networks.back.Options)
+  local task = o.services.api.TaskTemplate
+  same("back", task.Networks[1].Target)
+  same(nil, task.ForceUpdate)
+  same(nil, task.ContainerSpec.Secrets[1].SecretID)
+  same("pw", task.ContainerSpec.Secrets[1].SecretName)
+  assert(o.services.api.Mode.Global, "a global service is global")
+end)
+
+test("the text has sorted keys, one to a line", function()
+  same('{\n  "a": [\n    1,\n    2\n  ],\n  "b": {\n    "c": true\n  }\n}\n', swarm.written{ b = { c = true }, a = list{ 1, 2 } })
+end)
+
+local none = { networks = {}, configs = {}, secrets = {}, services = {} }
+local function names(t) return table.concat(E.map(t, function(x) return type(x) == "table" and x.kind .. "/" .. x.name or x end), " ") end
+
+test("objects are made in the order in which they depend on each other; what is there and equal is left", function()
+  local o = swarm.objects_of(raw())
+  local todo = swarm.recreation(o, none, { given = { pw = true } })
+  same("networks/back configs/conf secrets/pw services/api", names(todo.create))
+  todo = swarm.recreation(o, o, {})
+  same("0 4 0", #todo.create .. " " .. todo.equal .. " " .. #todo.differ)
+end)
+
+test("a secret without content is named, and so is the service that needs it", function()
+  local todo = swarm.recreation(swarm.objects_of(raw()), none, {})
+  same("networks/back configs/conf", names(todo.create))
+  same("pw api", todo.missing[1] .. " " .. todo.blocked[1])
+end)
+
+test("what differs is told and left, unless services are to be replaced", function()
+  local o, live = swarm.objects_of(raw()), swarm.objects_of(raw())
+  live.services.api.TaskTemplate.ContainerSpec.Image = "j"
+  live.configs.conf.Data = "eQ=="
+  local todo = swarm.recreation(o, live, {})
+  same("config conf service api", names(todo.differ))
+  todo = swarm.recreation(o, live, { replace = true })
+  same("config conf|api", names(todo.differ) .. "|" .. names(todo.update))
+end)
+
+test("some services bring only what they refer to", function()
+  local r = raw()
+  r.configs[2] = { ID = "c2", Spec = { Name = "other", Data = "eA==" } }
+  r.services[2] = { ID = "s2", Spec = { Name = "web", TaskTemplate = {} } }
+  same("services/web", names(swarm.recreation(swarm.objects_of(r), none, { only = { "web" } }).create))
+end)
+
+-- ---- tasks spread by scaling -------------------------------------------------------------------------------------------------
+
+test("engines before 1.13 are scaled, others forced", function()
+  local s = three()
+  same("force", swarm.rebalance_by(s))
+  s.engines.node3.version = "1.12.6"
+  same("scale", swarm.rebalance_by(s))
+end)
+
+test("a service goes up by the number of idle nodes, a few times, and back", function()
+  local s = { nodes = {}, services = { web = { mode = "replicated", desired = 6, running = 6, spread = { a = 3, b = 3 } } }, quorum = { held = true } }
+  for _, id in ipairs{ "a", "b", "c" } do s.nodes[id] = { state = "ready", availability = "active" } end
+  local r = swarm.increments(s, list{ "web" })
+  same("7 8 6", table.concat(E.map(r, "to"), " "))
+  for _, x in ipairs(r) do swarm.scale.effect({ swarm = s }, { service = "web", replicas = x.to }) end
+  same("2 2 2", s.services.web.spread.a .. " " .. s.services.web.spread.b .. " " .. s.services.web.spread.c)
+end)
+
 H.run()
