@@ -39,8 +39,10 @@ end
 
 -- ---- what engines tell -----------------------------------------------------------------------------------------------------
 
--- A container of UCP itself: ucp-kv, ucp-proxy, …, and not the tool, which is called ucp.
+-- A container of UCP itself: ucp-kv, ucp-proxy, …, and not the tool, which is called ucp. What a service of the swarm has left behind, such as
+-- the ended task of ucp-uninstall-agent, is none: the swarm clears it away at a time of its own.
 function lib.is_ours(c)
+  if c.State ~= "running" and (c.Labels or {})["com.docker.swarm.task"] then return false end
   return any(c.Names or list{}, function(name) return string.sub(name, 1, 5) == "/ucp-" end)
 end
 
@@ -206,7 +208,7 @@ function lib.take_away(state, reached, service)
   u.leftovers = map(u.leftovers or {}, function(n, node) return reached(node) and 0 or n end)
   u.agents = nil
   if service then
-    u.installed, u.version, u.id, u.url = false, nil, nil, nil
+    u.installed, u.version, u.id = false, nil, nil
     u.why = "predicted: uninstalled"
   end
   lib.recount(u)

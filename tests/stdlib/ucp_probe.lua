@@ -186,6 +186,14 @@ test("a swarm without UCP has none, and what is left is counted", function()
   same("UCP is not installed", ucp.trouble(u))
 end)
 
+test("the ended task of the service that uninstalled UCP is not left of UCP", function()
+  local m = manager("id1", { plain = true })
+  m.containers = list{ container("ucp-uninstall-agent.id1.x1", { state = "exited", labels = { ["com.docker.swarm.task"] = "" } }),
+                       container("ucp-agent.id1.x2", { state = "running", labels = { ["com.docker.swarm.task"] = "" } }) }
+  local u = look({ m }, { nodes = list{ record(1, "manager", "ready") } })
+  same(1, u.leftovers.node1)
+end)
+
 test("a service that is gone while containers are left is a UCP that is gone, half", function()
   local u = look({ manager("id1") }, { nodes = list{ record(1, "manager", "ready") }, pings = { [1] = 200 }, login = 200 })
   same(false, u.installed)
