@@ -19,7 +19,7 @@ return func {
         for i = 1, math.min(lack, 3) do
           local to = service.desired + i * idle
           r[#r + 1] = { name = name .. "-" .. to, service = name, to = to, back = false }
-         end
+        end
         r[#r + 1] = { name = name .. "-back", service = name, to = service.desired, back = true }
       end
     end
