@@ -32,7 +32,7 @@ local function install(state, with, mine, others)
   end
   lib.recount(u)
   u.leftovers = map(u.leftovers or {}, function(n, node) return u.managers[node] and 1 or n end)
-  return { id = u.id, node_id = id }
+  return { id = u.id, node_id = id, cluster_id = s.cluster.id }
 end
 
 return action {
@@ -43,7 +43,8 @@ return action {
                file = { type = "path", required = true, description = "the tar of a backup; an encrypted one is to be decrypted before" },
                version = { type = "string", description = "version of the backup, where it is known" },
                host_address = { type = "address", description = "the node's address for a new swarm; default: the inventory's" } },
-  outputs  = { id = { type = "string", description = "UCP's instance ID" }, node_id = { type = "string", description = "the node's ID in the swarm" } },
+  outputs  = { id = { type = "string", description = "UCP's instance ID" }, node_id = { type = "string", description = "the node's ID in the swarm" },
+               cluster_id = { type = "string", description = "ID of the swarm" } },
   changes  = { "ucp", "swarm" },
   destroys = "whatever was changed in UCP since the backup, and every client bundle",
   on_unknown = "check",
@@ -78,7 +79,7 @@ return action {
     if not u.installed then return false end
     local m = u.managers[with.node]
     if not m or m.ping ~= "healthy" then return "pending" end
-    return { id = u.id or "", node_id = e and e.node_id or "" }
+    return { id = u.id or "", node_id = e and e.node_id or "", cluster_id = state.swarm.cluster and state.swarm.cluster.id or "" }
   end,
 
   run = function(ctx, with)
@@ -116,6 +117,7 @@ return action {
         return m ~= nil and m.ping == "healthy", node .. ": " .. (m and (m.why or "its /_ping is " .. m.ping) or "it is no manager of UCP")
       end })
     local after = ctx.docker(node):get("/info", { timeout = 30 })
-    return { id = now.id or "", node_id = after.ok and after.body.Swarm and after.body.Swarm.NodeID or "" }
+    local found = after.ok and after.body.Swarm or {}
+    return { id = now.id or "", node_id = found.NodeID or "", cluster_id = found.Cluster and found.Cluster.ID or "" }
   end,
 }
