@@ -41,6 +41,11 @@ return action {
     if locked == nil then locked = cluster.Spec and cluster.Spec.EncryptionConfig and cluster.Spec.EncryptionConfig.AutoLockManagers or false end
     local known = { root = answer.body.DockerRootDir or "", engine = answer.body.ServerVersion or "",
                     address = lib.host(swarm.NodeAddr) or ctx.nodes[node].address or "", cluster_id = cluster.ID or "", autolock = locked }
+    -- Whoever stops it wants to get at its folder: better to know before that it cannot be reached.
+    local there = ctx.exec{ argv = { "test", "-d", known.root }, on = node, timeout = 60 }
+    if not there.ok then
+      return ctx.fail(node .. ": its engine is not stopped, for its folder " .. known.root .. " is not reached by a shell (" .. tostring(there.message) .. ")")
+    end
     lib.engine_command(ctx, node, with.command)
     local gone = lib.poll(ctx, 60, 1, function() return not ctx.docker(node):get("/_ping", { timeout = 5 }).ok end)
     if not gone then

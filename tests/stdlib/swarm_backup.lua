@@ -140,6 +140,72 @@ test("too little room is told before anything is stopped", function()
   has(run("room", with, { exec = { du = { ok = false, message = "no shell" } } }).failed, "no shell")
 end)
 
+-- Engines of tables: answers[node]["METHOD path"] is a body, a function(body) → body, or { status, message }.
+local function act(name, with, answers, o)
+  local got, now = { asked = {}, words = {}, logs = {} }, 0
+  local ctx = { run = { id = "r1" }, nodes = {} }
+  for node in E.pairs(answers) do ctx.nodes[node] = { address = "10.0.0." .. node:match("%d+") } end
+  function ctx.now() now = now + 1000 return now end
+  function ctx.sleep() end
+  function ctx.log(text) got.logs[#got.logs + 1] = text end
+  function ctx.progress() end
+  function ctx.all(t) local r = {} for k, f in E.pairs(t) do r[k] = f() end return r end
+  function ctx.fail(text, how) error({ failed = text, unknown = how and how.unknown or false }, 0) end
+  function ctx.read() return nil, "no" end
+  function ctx.text(path) return o and o.files and o.files[path], path .. " cannot be read" end
+  function ctx.stat(path) return o and o.files and o.files[path] and { kind = "file" } end
+  function ctx.exec(c) got.words[#got.words + 1] = (c.on or "here") .. ": " .. table.concat(c.argv, " ") return o and o.exec and o.exec[c.argv[1]] or { ok = true, stdout = "" } end
+  function ctx.docker(node)
+    local function ask(method, path, body)
+      local key = method .. " " .. path:gsub("%?.*", "")
+      if method ~= "GET" then got.asked[#got.asked + 1] = node .. " " .. key got.last = body end
+      local a = answers[node][key]
+      if path == "/_ping" and a == nil then a = "OK" end
+      if type(a) == "function" then a = a(body) end
+      if a == nil then return { ok = false, status = 404, message = "no such thing: " .. key } end
+      if type(a) == "table" and a.status then return { ok = false, status = a.status, message = a.message } end
+      return { ok = true, status = 200, body = a }
+    end
+    return { get = function(_, path) return ask("GET", path) end, post = function(_, path, body) return ask("POST", path, body) end }
+  end
+  local ok, r = pcall(swarm[name].run, ctx, with)
+  if ok then got.outputs = r else assert(type(r) == "table", r) got.failed, got.unknown = r.failed, r.unknown end
+  return got
+end
+
+local function manager(id, o)
+  local m = { ["GET /info"] = { Name = id, ServerVersion = "20.10.24", DockerRootDir = "/d", Swarm = { NodeID = id, NodeAddr = "10.0.0.1", LocalNodeState = "active", ControlAvailable = true, Cluster = { ID = "c1" } } },
+              ["GET /nodes"] = list{ { ID = "id1", Spec = {}, Status = {}, ManagerStatus = { Leader = true, Addr = "10.0.0.1:2377" } } } }
+  for k, v in pairs(o or {}) do m[k] = v end
+  return m
+end
+
+test("an engine whose folder no shell reaches is not stopped", function()
+  local got = act("stop_engine", { node = "node2", command = { "lab", "stop", "{node}" } }, { node2 = manager("id2") }, { exec = { test = { ok = false, message = "no way" } } })
+  has(got.failed, "is not stopped")
+  same("node2: test -d /d", table.concat(got.words, "\n"))
+end)
+
+test("an engine that answers again after it was stopped is told, and what may start it", function()
+  local got = act("stop_engine", { node = "node2", command = { "systemctl", "stop", "docker" } }, { node2 = manager("id2") })
+  same("node2: systemctl stop docker", got.words[2])
+  has(got.failed, "docker.socket")
+  same(true, got.unknown)
+end)
+
+test("a manager of an autolocked swarm is unlocked with the key that another one tells, which is not logged", function()
+  local locked = { ["GET /info"] = { Swarm = { LocalNodeState = "locked" } }, ["POST /swarm/unlock"] = {} }
+  local with = { node = "node2", command = { "systemctl", "start", "docker" } }
+  local got = act("start_engine", with, { node1 = manager("id1", { ["GET /swarm/unlockkey"] = { UnlockKey = "SWMKEY-1-x" } }), node2 = locked })
+  same(nil, got.failed)
+  same("node2 POST /swarm/unlock", table.concat(got.asked, " "))
+  same("SWMKEY-1-x", got.last.UnlockKey)
+  same(0, #got.logs)
+  got = act("start_engine", with, { node2 = locked })
+  same(0, #got.asked)
+  has(got.logs[1], "Unlock it: docker swarm unlock")
+end)
+
 -- ---- what is declared ------------------------------------------------------------------------------------------------------
 
 -- Enough of JSON for what is written here.
@@ -207,6 +273,29 @@ test("some services bring only what they refer to", function()
   r.configs[2] = { ID = "c2", Spec = { Name = "other", Data = "eA==" } }
   r.services[2] = { ID = "s2", Spec = { Name = "web", TaskTemplate = {} } }
   same("services/web", names(swarm.recreation(swarm.objects_of(r), none, { only = { "web" } }).create))
+end)
+
+test("what is not there is made, with IDs in place of names; a refusal does not keep the others from being made", function()
+  local one = manager("id1", { ["GET /networks"] = list{}, ["GET /configs"] = list{}, ["GET /secrets"] = list{}, ["GET /services"] = list{}, ["POST /networks/create"] = { Id = "N" },
+    ["POST /configs/create"] = { ID = "C" }, ["POST /secrets/create"] = { ID = "S" }, ["POST /services/create"] = { ID = "V" } })
+  local objects = swarm.objects_of(raw())
+  E_json.decode = function() return objects end
+  local with = { file = "/o.json", only = list{}, secrets = "/s" }
+  local files = { ["/o.json"] = '{"kind": "swarm-objects"}', ["/s/pw"] = "content" }
+  local got = act("recreate", with, { node1 = one }, { files = files })
+  same(4, got.outputs.created)
+  same("node1 POST /networks/create node1 POST /configs/create node1 POST /secrets/create node1 POST /services/create", table.concat(got.asked, " "))
+  local task = got.last.TaskTemplate
+  same("api N C S", table.concat({ got.last.Name, task.Networks[1].Target, task.ContainerSpec.Configs[1].ConfigID, task.ContainerSpec.Secrets[1].SecretID }, " "))
+  assert(not table.concat(got.logs, "\n"):find("content", 1, true), "a secret was logged")
+  one["POST /configs/create"] = { status = 409, message = "already exists" }
+  got = act("recreate", with, { node1 = one }, { files = files })
+  has(got.failed, "2 objects were made. config conf: 409: already exists; service api needs config conf")
+  got = act("recreate", { file = "/o.json", only = list{} }, { node1 = one }, { files = files })
+  has(got.failed, "cannot be recovered")
+  objects.version = 2
+  has(act("recreate", with, { node1 = one }, { files = files }).failed, "version 2")
+  has(act("recreate", { file = "/x" }, { node1 = one }).failed, "/x cannot be read")
 end)
 
 -- ---- tasks spread by scaling -------------------------------------------------------------------------------------------------
