@@ -178,6 +178,8 @@ const struct advice *advise_on(struct arena *a, const struct advisor *ad, const 
             out->message = e->fault;
         } else if (e->rb->nrequires + e->rb->npre) {
             judge(scratch, ad, e->rb, spec, out);
+            if (e->rb->routine && out->kind == ADVICE_APPLIES)
+                out->kind = ADVICE_ANYTIME;
             out->message = out->message ? arena_strdup(a, out->message) : NULL;
         }
     }
@@ -214,7 +216,7 @@ size_t advise_names(struct arena *a, const struct advisor *ad, const struct advi
     for (size_t i = 0; i < ad->n; i++) {
         const struct entry *e = &ad->entries[i];
         struct advice out = {.kind = ADVICE_ANYTIME};
-        if (!e->rb || !(e->rb->nrequires + e->rb->npre) || surely_not(scratch, ad, e->rb, spec))
+        if (!e->rb || e->rb->routine || !(e->rb->nrequires + e->rb->npre) || surely_not(scratch, ad, e->rb, spec))
             continue;
         judge(scratch, ad, e->rb, spec, &out);
         if (out.kind == ADVICE_APPLIES)

@@ -11,7 +11,7 @@ enum advice_kind {
     ADVICE_APPLIES,
     ADVICE_NOT,     /* message: of the first precondition that does not hold */
     ADVICE_UNTOLD,  /* nothing fails that could be evaluated, but something could not; message: what is missing */
-    ADVICE_ANYTIME, /* it has no precondition, so it says nothing about the state */
+    ADVICE_ANYTIME, /* it can be run, and mends nothing: it is routine, or has no precondition */
     ADVICE_BROKEN,  /* it cannot be read; message: its first fault, with the place */
 };
 const char *advice_kind_name(enum advice_kind k);

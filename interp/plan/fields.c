@@ -89,6 +89,7 @@ const struct field runbook_fields[] = {
     {"title", F_STRING, true, "one line: what it does", NULL, NULL},
     {"description", F_STRING, false, "when to use it, and what it is about", NULL, NULL},
     {"source", F_MAP, false, "the document that it implements", source_fields, NULL},
+    {"routine", F_BOOL, false, "it mends nothing, as a backup, so it is no advice when something is wrong", NULL, NULL},
     {"requires", F_LIST | F_STRING, false, "capabilities that must hold", NULL, NULL},
     {"inputs", F_MAP, false, "what can be given: name: {type, default, …}", NULL, NULL},
     {"hooks", F_LIST, false, "the site's own Lua files that it uses", hook_fields, NULL},

@@ -256,6 +256,7 @@ static void read_whole(struct loading *ld, const struct val *doc) {
     rb->title = val_get_str(doc, "title", NULL);
     rb->description = val_get_str(doc, "description", NULL);
     rb->source = val_get(doc, "source");
+    rb->routine = val_get_bool(doc, "routine", false);
     if (rb->name)
         check_name(ld);
     check_hooks(ld, val_get(doc, "hooks"));

@@ -109,6 +109,7 @@ struct runbook {
     char digest[65];          /* SHA-256 of the text */
     const struct val *doc;    /* as parsed */
     const struct val *source; /* source: {document, section}, or NULL */
+    bool routine;             /* it mends nothing, so it is no advice when something is wrong */
     struct input *inputs;
     size_t ninputs;
     struct part *parts;       /* those of `state:` first, then those that `requires` adds, by FAMILY.cluster */

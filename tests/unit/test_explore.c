@@ -155,7 +155,7 @@ static void an_unknown_list_is_tried_with_up_to_two_items(void **state) {
     struct kit *k = *state;
     struct explored *e = kit_explore(k, (struct explored_case){.body = "steps:\n  - { id: a, command: [x] }\n"
                                                                        "  - { id: b, for_each: \"${{ steps.a.outputs.value }}\", uses: demo.add, with: { to: x, by: 2 } }\n"});
-    assert_string_equal(kit_verdict(k, e), "demo.cap x is over 3 | a ends well; b turns out to have two items; b[1] ends well; b[2] ends well");
+    assert_string_equal(kit_verdict(k, e), "demo.cap x is over 3 | a ends well; b turns out to have two items; b[#1] ends well; b[#2] ends well");
     assert_true(e->bounded);
     explored_free(e);
 }
