@@ -65,6 +65,7 @@ return func {
     local r = docker.run(ctx, spec.node, { name = "ucp", image = spec.image, argv = argv, binds = list{ socket }, stdin = spec.stdin, stdout = spec.stdout,
                                            quiet_log = spec.quiet or nil, timeout = spec.timeout or default_timeout })
     if not r.ok then
+      if spec.stdout and not r.unknown then ctx.remove(spec.stdout) end -- half a backup, with keys in it
       if spec.soft then return r end
       return ctx.fail(spec.command .. ": " .. tostring(r.message) .. (spec.advice and "; " .. spec.advice or ""), { unknown = r.unknown == true })
     end

@@ -52,6 +52,7 @@ local function run(name, with, o)
       delete = function(_, path) got.removed[#got.removed + 1] = node .. path return { ok = true, status = 204 } end,
     }
   end
+  function ctx.remove(path) got.removed[#got.removed + 1] = path return true end
   function ctx.archive() return o.archive or { ok = true, format = "tar", entries = 120, bytes = 1000 } end
   function docker.part(_, file) return file .. ".part-r1" end
   function docker.run(_, on, spec)
@@ -147,6 +148,7 @@ test("a tool that fails says why, and what there is", function()
   local r = run("backup", { node = "node1", file = "/b.tar" }, { looks = { well }, tool = { backup = { ok = false, exit = 1, message = "node1: docker/ucp:3.2.5 ended with exit status 1: another backup running" } } })
   has(r.failed, "another backup running")
   has(r.failed, "what was there before is there")
+  same("/b.tar.part-r1", r.removed[1], "half a backup has keys in it")
   same(false, r.unknown)
   same(0, #r.kept)
 end)
@@ -154,6 +156,7 @@ end)
 test("a tool that nobody listens to any more is unknown", function()
   local r = run("backup", { node = "node1", file = "/b.tar" }, { looks = { well }, tool = { backup = { ok = false, unknown = true, message = "may go on" } } })
   same(true, r.unknown)
+  same(0, #r.removed)
 end)
 
 test("nothing is backed up where there is nothing, nor by another version, nor by one that is not known", function()
