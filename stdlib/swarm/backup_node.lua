@@ -1,9 +1,9 @@
 -- Which manager a backup is made on: one that does not lead. Source: domain notes "Backup / restore": the leader is left alone.
 
 return func {
-  summary = "backup_node(swarm) → name of a manager that answers and does not lead; the only manager if there is one alone; \"\" if there is none",
+  summary = "backup_node(swarm) → name of a manager that answers and does not lead; the leader if no other answers; some node's name if there is none",
   call = function(s)
-    local leads = ""
+    local leads
     for _, id in ipairs(keys(s.managers)) do
       local m = s.managers[id]
       local e = m.name and s.engines[m.name]
@@ -12,6 +12,6 @@ return func {
         leads = m.name
       end
     end
-    return count(s.managers) == 1 and leads or ""
+    return leads or keys(s.engines)[1]
   end,
 }

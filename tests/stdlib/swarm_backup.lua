@@ -41,7 +41,14 @@ end
 test("a backup is made on a manager that does not lead", function()
   same("node2", swarm.backup_node(three()))
   same("node3", swarm.backup_node(three{ 2 }))
-  same("", swarm.backup_node(three{ 2, 3 }))
+  same("node1", swarm.backup_node(three{ 2, 3 }))
+  same("node1", swarm.backup_node(three{ 1, 2, 3 }))
+end)
+
+test("a backup belongs to the machine at its address, whatever that is called now", function()
+  same("node2", swarm.backup_home(three(), "old", "10.0.0.2"))
+  same("node3", swarm.backup_home(three(), "node3", nil))
+  same("node1", swarm.backup_home(three(), "gone", "10.0.0.9"))
 end)
 
 test("of three managers all must be up before one of them is stopped", function()
