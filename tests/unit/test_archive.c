@@ -78,7 +78,8 @@ static void tar_file(struct bench *b, const char *name, const char *text, size_t
     memcpy(h + 136, "00000000000", 12);
     memset(h + 148, ' ', 8);
     h[156] = '0';
-    memcpy(h + 257, "ustar\00000", 8);
+    memcpy(h + 257, "ustar", 6); /* with its end */
+    memcpy(h + 263, (const char[]){'0', '0'}, 2);
     for (size_t i = 0; i < sizeof h; i++)
         sum += (unsigned char)h[i];
     snprintf(h + 148, 8, "%06o", sum);
