@@ -7,7 +7,7 @@ bats_require_minimum_version 1.5.0
 load scenario
 
 setup_file() {
-	lab_claim 15 "$QUORATE"
+	lab_claim 18 "$QUORATE"
 	[[ -z $WHY_NOT ]] || return 0
 	command -v go >/dev/null || WHY_NOT="go is missing, which the stand-ins are built with"
 	[[ -z $WHY_NOT ]] || return 0
