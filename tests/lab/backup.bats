@@ -6,7 +6,7 @@ bats_require_minimum_version 1.5.0
 load scenario
 
 setup_file() {
-	lab_claim 9 "$QUORATE"
+	lab_claim 20 "$QUORATE"
 	[[ -z $WHY_NOT ]] || return 0
 	lab_up 3
 	"$lab" service web 3
