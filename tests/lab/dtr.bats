@@ -55,6 +55,36 @@ refused() {
 	[[ $(stat -c %a "$BATS_FILE_TMPDIR/home/dtr.tar") = 600 ]]
 }
 
+# The most memory, in KiB, that the run called NAME is seen to have while it is under way.
+peak_of() {
+	local peak=0 now
+	until quorate_ended "$1"; do
+		now=$(awk '/^VmHWM/ { print $2 }' "/proc/$(pgrep -P "$(<"$BATS_FILE_TMPDIR/$1.pid")" 2>/dev/null)/status" 2>/dev/null) || now=0
+		((${now:-0} <= peak)) || peak=$now
+		sleep 0.2
+	done
+	echo "$peak"
+}
+
+@test "a backup of 2 GB takes less than 64 MiB, and one that is cut off does not take its place" {
+	local file=$BATS_FILE_TMPDIR/home/big.tar folder=$QUORATE_LAB/node2/data/volumes/dtr-rethink-000000000002/_data sum
+	echo 2G >"$folder/filler"
+	quorate_start big run dtr/backup --input file=big.tar --yes
+	peak=$(peak_of big)
+	exits big 0
+	((peak > 0 && peak < 65536)) || { echo "$peak KiB"; false; }
+	(($(stat -c %s "$file") > 2000000000))
+	rm "$folder/filler"
+	sum=$(sha256sum "$file")
+	"$lab" fault node2 backup corrupt
+	quorate_as cut run dtr/backup --input file=big.tar --yes
+	exits cut 1
+	says cut 'cut off|damaged'
+	same "$sum" sha256sum "$file"
+	"$lab" fault node2 backup
+	rm -f "$file"*
+}
+
 @test "one replica is down: it is removed, and a new one joins" {
 	rest_depends
 	"$lab" kill node4
