@@ -96,7 +96,7 @@ peak_of() {
 	replicas_are node2 3
 	ping_is node5 200
 	[[ -n $(databases node5) ]]
-	! ok_replicas node2 | grep -x 000000000004
+	[[ $(ok_replicas node2) != *000000000004* ]]
 }
 
 @test "a majority is down, and the best replica cannot be repaired: the next one is taken" {
@@ -166,6 +166,6 @@ peak_of() {
 	WRONG=$wrong SITE=$QUORATE_LAB/wrong.yaml quorate_as wrong run dtr/repair-replicas --input replicas=1 --yes
 	refused wrong
 	for where in "$wrong" "$(printf %s "$wrong" | base64)" "$(jq -rn --arg s "$wrong" '$s | @uri')" "$(<"$QUORATE_LAB/ucp/password")"; do
-		! grep -rF -- "$where" "$BATS_FILE_TMPDIR" "$QUORATE_LAB/journal.db"*
+		if grep -rF -- "$where" "$BATS_FILE_TMPDIR" "$QUORATE_LAB/journal.db"*; then return 1; fi
 	done
 }

@@ -59,7 +59,7 @@ signs_in() {
 }
 
 @test "the swarm comes back, then UCP, then DTR" {
-	LIMIT=420
+	export LIMIT=420
 	quorate_start recover run docker-enterprise/recover --input grace=5s --input heal=60s --input ucp_file=ucp.tar \
 		--input join_on=node7,node5 --input replicas=3 --attest node2,node3,node6 --yes
 	once recover 120 forced node1
