@@ -170,8 +170,8 @@ static void live_act(struct runner *r, const struct act_call *call) {
         start_command(act);
         return;
     }
-    const struct task_spec spec = {.world = lr->world, .def = call->def, .with = call->with, .rights = TASK_CHANGE,
-                                   .timeout_ms = call->timeout_ms, .log = act_log, .done = task_done, .ud = act};
+    const struct task_spec spec = {.world = lr->world, .def = call->def, .with = call->with, .rights = TASK_CHANGE, .step = call->path,
+                                   .attempt = call->attempt, .timeout_ms = call->timeout_ms, .log = act_log, .done = task_done, .ud = act};
     act->task = task_start(&spec);
 }
 

@@ -43,7 +43,7 @@ static const struct host {
     {{"ctx.fail", "(message[, {unknown = true}])", "ends the task; unknown: what was asked for may have happened", TASK_READ}, host_fail},
     {{"ctx.nodes", "", "{name = {name, address, labels, shell}}: the inventory", TASK_READ}, NULL},
     {{"ctx.site", "", "the site as expressions see it, and under ucp {url, username, password, ca, ca_text, insecure}", TASK_READ}, NULL},
-    {{"ctx.run", "", "the run as expressions see it: id, attested", TASK_READ}, NULL},
+    {{"ctx.run", "", "the run as expressions see it: id, attested; and of an act step and attempt", TASK_READ}, NULL},
 };
 enum { nhosts = sizeof hosts / sizeof *hosts };
 
@@ -111,6 +111,12 @@ void ctx_push(lua_State *L, struct task *t) {
     push_data(L, w->site);
     lua_setfield(L, -2, "site");
     push_data(L, w->run);
+    if (t->spec.step) {
+        lua_pushstring(L, t->spec.step);
+        lua_setfield(L, -2, "step");
+        lua_pushinteger(L, t->spec.attempt);
+        lua_setfield(L, -2, "attempt");
+    }
     lua_setfield(L, -2, "run");
     lua_createtable(L, 0, 2);
     lua_pushcfunction(L, unknown_member);

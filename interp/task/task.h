@@ -18,7 +18,7 @@
  *   ctx.all{k = function() … end, …} → {k = result, …}: all at once, each its own coroutine; a failure of one fails all after all ended
  *   ctx.fail(message[, {unknown = true}])  ends the task; unknown: what was asked for may have happened
  *   ctx.nodes                     → {name = {name, address, labels, shell = "local"|"ssh"|nil}}  the inventory
- *   ctx.site, ctx.run             → what the scope has: names, attested members, run id
+ *   ctx.site, ctx.run             → what the scope has: names, attested members, run id; of an act also run.step and run.attempt
  *   unobserved(why)               → the marker for a fact that could not be learnt
  */
 #ifndef TASK_TASK_H
@@ -55,6 +55,8 @@ struct task_spec {
     const struct def *def;
     const struct val *with;
     enum task_rights rights;
+    const char *step;   /* of an act: its path, as ctx.run.step; or NULL. Copied */
+    int attempt;        /* of an act, from 1, as ctx.run.attempt */
     int64_t timeout_ms; /* 0: none. After it the pending operation is cancelled; the outcome of an action is then unknown, unless no changing call was sent */
     void (*log)(void *ud, const char *line);
     void (*progress)(void *ud, const char *text);
