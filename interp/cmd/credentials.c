@@ -23,12 +23,14 @@ static const char *password(struct ctx *c) {
     const struct site_ucp *u = c->site->ucp;
     const char *s = NULL;
     for (const char *const *from = u->password_from; !s && *from; from++)
-        if (!strncmp(*from, "env:", 4))
+        if (!strncmp(*from, "env:", 4)) {
             s = getenv(*from + 4);
-        else if (!strncmp(*from, "file:", 5))
+            s = s && *s ? s : NULL;
+        } else if (!strncmp(*from, "file:", 5)) {
             s = line_of(c->arena, *from + 5);
-        else
+        } else {
             s = asker_secret(c->arena, arena_printf(c->arena, "password of %s at %s", u->username ? u->username : "the administrator", u->url));
+        }
     return s && *s ? s : NULL;
 }
 

@@ -62,7 +62,7 @@ static const char *head_of(struct arena *a, const char *dir) {
 
 /* Whether a file, or all in a folder (what is "."), is as in the commit. What is in no work tree is not. */
 static bool is_clean(struct arena *a, const char *dir, const char *what) {
-    const char *const argv[] = {"git", "-C", dir, "-c", "core.fsmonitor=false", "status", "--porcelain", "--", what, NULL};
+    const char *const argv[] = {"git", "-C", dir, "-c", "core.fsmonitor=false", "status", "--porcelain", "--untracked-files=all", "--", what, NULL};
     const char *changes = ask(a, argv);
     return changes && !*changes;
 }
@@ -103,6 +103,9 @@ const struct val *git_of(struct ctx *c, const struct runbook *rb) {
         clean = is_clean(c->arena, c->site->library[i], ".");
     for (size_t i = 0; clean && i < c->opt.library.n; i++)
         clean = is_clean(c->arena, c->opt.library.items[i], ".");
+    const char *env = getenv("QUORATE_LIBRARY");
+    if (clean && env && *env && !c->opt.library.n)
+        clean = is_clean(c->arena, env, ".");
     struct val *m = val_map_new(c->arena);
     val_map_set(c->arena, m, "commit", val_str(c->arena, commit));
     val_map_set(c->arena, m, "clean", val_bool(c->arena, clean));

@@ -120,7 +120,7 @@ static const char *plain(const char *name) {
 
 static struct archive_member *wanted(const struct reading *r, const char *name) {
     for (size_t i = 0; i < r->nmembers; i++)
-        if (!r->members[i].text && !strcmp(plain(name), plain(r->members[i].name)))
+        if (!r->members[i].seen && !strcmp(plain(name), plain(r->members[i].name)))
             return &r->members[i];
     return NULL;
 }
@@ -128,6 +128,8 @@ static struct archive_member *wanted(const struct reading *r, const char *name) 
 /* Every byte of it: a checksum is judged only at the end. */
 static bool read_entry(struct reading *r, struct archive_member *m) {
     char *text = m ? arena_alloc(r->arena, max_member + 1) : NULL;
+    if (m)
+        m->seen = true;
     size_t len = 0;
     for (;;) {
         const la_ssize_t n = r->l->archive_read_data(r->archive, r->data, block);

@@ -10,7 +10,8 @@
 
 struct archive_member {
     const char *name; /* as asked for */
-    const char *text; /* NULL: it is not there */
+    bool seen;        /* set once it was met; of several of one name the first counts */
+    const char *text; /* NULL: it is not there, or too long */
     size_t len;       /* at most 1 MiB; longer ones are not taken */
 };
 

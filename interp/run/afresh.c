@@ -60,7 +60,7 @@ bool look_afresh(struct live *l) {
     bool stale = false;
     for (struct map_iter it = map_iter(parts); map_next(&it);) {
         const struct asked *a = map_get(x->asked, it.key);
-        stale |= !x->spec->runner->real || now_ms(x) - (a ? a->at : x->began) > fresh_ms;
+        stale |= !x->spec->runner->real || !a || now_ms(x) - a->at > fresh_ms; /* not asked yet: the plan is as old as it took to explore */
     }
     if (stale)
         observe(l, home_of(l->item), parts, looked);

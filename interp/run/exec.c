@@ -345,7 +345,6 @@ int exec_run(struct arena *a, const struct exec_spec *spec, struct err *err) {
     struct exec *x = arena_new_of(a, struct exec);
     *x = (struct exec){.arena = a, .scratch = arena_new(), .spec = spec, .err = err, .run = run_new(a, spec->run_id, spec->plan->rb),
                            .lives = map_new(a), .lines = map_new(a), .asked = map_new(a), .members = map_new(a), .run_val = spec->run};
-    x->began = now_ms(x);
     x->inbox_end = &x->inbox;
     for (size_t i = 0; i < spec->plan->nlines; i++)
         map_put(x->lines, spec->plan->lines[i].path, &spec->plan->lines[i]);

@@ -75,7 +75,6 @@ struct exec {
     struct map *lives;       /* path → struct live * */
     struct map *lines;       /* path → const struct plan_line * */
     struct map *asked;       /* part → struct asked *; a part that is not there was observed when the run was planned */
-    int64_t began;           /* when the run began; monotonic ms */
     struct map *members;     /* membership → struct holder * */
     struct live **queue;     /* items that wait for a slot, in order */
     size_t nqueue, capqueue;

@@ -40,7 +40,8 @@ static void on_done(void *ud, const struct attach_result *r) {
     const struct http_result as_answer = {.failure = r->failure, .message = r->message, .status = r->status, .body = r->body, .len = r->body_len, .sent = r->started};
     answer_take(&at->answer, &at->op, &as_answer);
     at->streamed = r->failure == HTTP_OK && (r->status == 101 || r->status == 200);
-    at->op.touched = r->started || (at->spec.start && at->streamed);
+    /* what a container was sent may have had an effect, too */
+    at->op.touched = r->started || (at->spec.start && at->streamed) || r->status == 101 || r->status == 200;
     at->out = arena_strndup(a, r->out->data, r->out->len);
     at->out_len = r->out->len;
     at->err = arena_strndup(a, r->err->data, r->err->len);
@@ -112,7 +113,7 @@ int host_engine_attach(lua_State *L) {
     at->spec.node = arena_strdup(a, lua_tostring(L, -1));
     lua_settop(L, 3);
     const struct text id = arg_text(L, 2, a, "the container");
-    if (!*id.s || id.s[strspn(id.s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")] || strlen(id.s) > 128)
+    if (id.secret || !*id.s || id.s[strspn(id.s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")] || strlen(id.s) > 128)
         return luaL_error(L, "engine:attach: '%s' is neither the ID nor the name of a container", id.secret ? "***" : id.s);
     at->spec.container = id.s;
     if (lua_istable(L, 3)) {

@@ -84,8 +84,11 @@ static void work_text(struct local *l) {
         const size_t size = (size_t)l->st.st_size;
         l->text = arena_alloc(l->op.arena, size + 1);
         size_t n = 0;
-        for (ssize_t k; n < size && (k = read(fd, l->text + n, size - n)) > 0;)
+        ssize_t k = 1;
+        while (n < size && (k = read(fd, l->text + n, size - n)) > 0)
             n += (size_t)k;
+        if (k < 0)
+            cannot(l, "read");
         l->len = n;
     }
     close(fd);
@@ -291,7 +294,10 @@ int host_write(lua_State *L) {
 int host_rename(lua_State *L) {
     static const struct local_fn fn = {work_rename, NULL};
     struct local *l = local_new(L, "ctx.rename", &fn, true);
-    l->to = arg_text(L, 2, l->op.arena, "the new path").s;
+    const struct text to = arg_text(L, 2, l->op.arena, "the new path");
+    if (!*to.s || to.secret)
+        return luaL_error(L, "ctx.rename: the new path is %s", to.secret ? "a secret" : "empty");
+    l->to = to.s;
     return op_wait(L, &l->op);
 }
 
