@@ -158,8 +158,8 @@ traces() {
 }
 
 @test "what makes no sense is refused, with the reason" {
-	run -1 "$lab" up 8
-	[[ $output = *'1 to 7'* ]]
+	run -1 "$lab" up 10
+	[[ $output = *'1 to 9'* ]]
 	run -1 "$lab" up 3 --managers
 	[[ $output = *'takes a number'* ]]
 	run -1 "$lab" up 3 --managers 2 --workers 3
