@@ -9,10 +9,26 @@ enum { default_max = 100, max_accepted = 12 };
 
 /* ---- sources and marks ---- */
 
-struct source *source_new(struct arena *a, const char *name, const char *text, size_t len) {
+struct source *source_over(struct arena *a, const char *name, const char *text, size_t len) {
+    size_t n = 1;
+    for (const char *p = text; (p = memchr(p, '\n', len - (size_t)(p - text))); p++)
+        n++;
+    uint32_t *lines = arena_array(a, uint32_t, n);
+    lines[0] = 0;
+    n = 1;
+    for (const char *p = text; (p = memchr(p, '\n', len - (size_t)(p - text))); p++)
+        lines[n++] = (uint32_t)(p + 1 - text);
     struct source *s = arena_new_of(a, struct source);
-    *s = (struct source){.name = arena_strdup(a, name), .text = arena_strndup(a, text, len), .len = len};
+    *s = (struct source){.name = name, .text = text, .len = len, .lines = lines, .nlines = n};
     return s;
+}
+
+struct source *source_new(struct arena *a, const char *name, const char *text, size_t len) {
+    return source_over(a, arena_strdup(a, name), arena_strndup(a, text, len), len);
+}
+
+const char *source_line(const struct source *src, uint32_t line) {
+    return line && line <= src->nlines ? src->text + src->lines[line - 1] : NULL;
 }
 
 struct mark mark_none(void) {
@@ -26,13 +42,15 @@ struct mark mark_whole(const struct source *src) {
 struct mark mark_at(const struct source *src, size_t off, size_t len) {
     if (off > src->len)
         off = src->len;
-    struct mark m = {.src = src, .line = 1, .col = 1};
-    size_t start = 0;
-    for (const char *p = src->text; (p = memchr(p, '\n', off - (size_t)(p - src->text)));) {
-        m.line++;
-        start = (size_t)(++p - src->text);
+    size_t lo = 0, hi = src->nlines; /* the last line that begins at off or before */
+    while (hi - lo > 1) {
+        const size_t mid = lo + (hi - lo) / 2;
+        if (src->lines[mid] <= off)
+            lo = mid;
+        else
+            hi = mid;
     }
-    m.col = (uint32_t)(off - start + 1);
+    struct mark m = {.src = src, .line = (uint32_t)(lo + 1), .col = (uint32_t)(off - src->lines[lo] + 1)};
     const char *end = memchr(src->text + off, '\n', src->len - off);
     const size_t left = (end ? (size_t)(end - src->text) : src->len) - off;
     m.len = (uint32_t)(len > left ? left : len);

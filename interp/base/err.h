@@ -16,6 +16,8 @@ struct source {
     const char *name; /* as shown to people: a path relative to the working directory, "--input", "node1 GET /info" */
     const char *text; /* terminated */
     size_t len;
+    const uint32_t *lines; /* the offset at which each line begins; never empty */
+    size_t nlines;
 };
 
 /* A stretch of one line. line and col count from 1, col in bytes; line 0 means "the source as a whole". src may be NULL: no position. */
@@ -69,6 +71,11 @@ struct mark mark_none(void);
 struct mark mark_whole(const struct source *src);
 /* The position of byte offset off in the source, len bytes long (clipped at the end of the line). */
 struct mark mark_at(const struct source *src, size_t off, size_t len);
+/* Copies both. */
 struct source *source_new(struct arena *a, const char *name, const char *text, size_t len);
+/* The same without copying: both must live as long. len < 4 GiB. */
+struct source *source_over(struct arena *a, const char *name, const char *text, size_t len);
+/* The text from the line on (from 1); NULL: it has fewer. */
+const char *source_line(const struct source *src, uint32_t line);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define WITH_SANITIZER 1
@@ -13,7 +14,11 @@
 #endif
 #endif
 
-enum { grain = 16, classes = 32, chunk_bytes = 64 * 1024 };
+enum { grain = 16, classes = 32, few = 16 };
+
+/* Bytes of a chunk with its header: of the first few, and of those that follow, which are a huge page where the system has them: thousands of
+ * states touch so much memory that taking it page by page is a tenth of an exploration. */
+static const size_t small_chunk = 64 * 1024, large_chunk = 2 * 1024 * 1024;
 
 struct block {
     struct block *next;
@@ -21,13 +26,14 @@ struct block {
 
 struct chunk {
     struct chunk *next;
-    size_t used;
+    size_t used, size; /* of data */
     _Alignas(max_align_t) char data[];
 };
 
 struct pool {
     struct block *free[classes + 1]; /* by size in grains */
     struct chunk *chunks;
+    size_t nchunks;
 };
 
 struct pool *pool_new(void) {
@@ -54,6 +60,19 @@ static size_t class_of(size_t size) {
 #endif
 }
 
+static struct chunk *chunk_new(struct pool *p) {
+    const size_t size = p->nchunks < few ? small_chunk : large_chunk;
+    struct chunk *c = size == large_chunk ? aligned_alloc(large_chunk, large_chunk) : malloc(size);
+    if (!c)
+        return NULL;
+    if (size == large_chunk)
+        (void)madvise(c, size, MADV_HUGEPAGE); /* without them it is only slower */
+    *c = (struct chunk){.next = p->chunks, .size = size - sizeof *c};
+    p->chunks = c;
+    p->nchunks++;
+    return c;
+}
+
 static void *take(struct pool *p, size_t class) {
     struct block *b = p->free[class];
     if (b) {
@@ -61,14 +80,8 @@ static void *take(struct pool *p, size_t class) {
         return b;
     }
     const size_t size = class * grain;
-    if (!p->chunks || p->chunks->used + size > chunk_bytes) {
-        struct chunk *c = malloc(sizeof *c + chunk_bytes);
-        if (!c)
-            return NULL;
-        c->next = p->chunks;
-        c->used = 0;
-        p->chunks = c;
-    }
+    if ((!p->chunks || p->chunks->used + size > p->chunks->size) && !chunk_new(p))
+        return NULL;
     void *block = p->chunks->data + p->chunks->used;
     p->chunks->used += size;
     return block;

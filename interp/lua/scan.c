@@ -156,19 +156,10 @@ bool tok_is(const char *text, const struct tok *t, const char *word) {
 
 /* --- places --- */
 
-static const char *line_of(const struct source *src, uint32_t line) {
-    const char *p = src->text, *end = p + src->len;
-    for (uint32_t i = 1; i < line && p; i++) {
-        p = memchr(p, '\n', (size_t)(end - p));
-        p = p ? p + 1 : NULL;
-    }
-    return p;
-}
-
 struct mark scan_mark(struct mark at, const char *text, size_t off, size_t len) {
     if (!at.src || !at.line)
         return at;
-    const char *first = line_of(at.src, at.line), *end = at.src->text + at.src->len;
+    const char *first = source_line(at.src, at.line), *end = at.src->text + at.src->len;
     if (!first || at.col < 1 || first + at.col - 1 > end)
         return at;
     const char *p = first + at.col - 1;
@@ -186,7 +177,7 @@ struct mark scan_mark(struct mark at, const char *text, size_t off, size_t len) 
                 start = q + 1;
                 k++;
             }
-        const char *line = line_of(at.src, at.line + k);
+        const char *line = source_line(at.src, at.line + k);
         size_t n = strcspn(start, "\n");
         if (line) {
             size_t room = strcspn(line, "\n"), indent = strspn(line, " ");

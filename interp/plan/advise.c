@@ -7,6 +7,7 @@ struct entry {
     const char *name, *layer;
     const struct runbook *rb; /* NULL: broken */
     const char *fault;
+    bool head; /* of rb only the head was loaded */
 };
 
 struct advisor {
@@ -71,7 +72,19 @@ static const char *first_fault(struct arena *a, const struct err *err) {
     return "it cannot be read";
 }
 
-const struct advisor *advise_load(struct loader *ld) {
+static void entry_load(struct loader *ld, struct entry *e, bool head) {
+    struct err *faults = err_new(ld->arena);
+    e->head = head;
+    if ((head ? runbook_load_head : runbook_load)(ld, e->name, mark_none(), &e->rb, faults)) {
+        e->layer = layer_of(e->rb);
+        return;
+    }
+    err_sort(faults);
+    e->rb = NULL;
+    e->fault = first_fault(ld->arena, faults);
+}
+
+static struct advisor *load(struct loader *ld, bool head) {
     struct advisor *ad = arena_new_of(ld->arena, struct advisor);
     const char *const *names;
     ad->ld = ld;
@@ -79,22 +92,22 @@ const struct advisor *advise_load(struct loader *ld) {
     ad->entries = arena_array(ld->arena, struct entry, ad->n + 1);
     ad->good = arena_array(ld->arena, const struct runbook *, ad->n + 1);
     for (size_t i = 0; i < ad->n; i++) {
-        struct entry *e = &ad->entries[i];
-        struct err *faults = err_new(ld->arena);
-        e->name = names[i];
-        if (runbook_load(ld, names[i], mark_none(), &e->rb, faults)) {
-            e->layer = layer_of(e->rb);
-        } else {
-            err_sort(faults);
-            e->rb = NULL;
-            e->fault = first_fault(ld->arena, faults);
-        }
+        ad->entries[i].name = names[i];
+        entry_load(ld, &ad->entries[i], head);
     }
     qsort(ad->entries, ad->n, sizeof *ad->entries, by_layer);
     for (size_t i = 0; i < ad->n; i++)
         if (ad->entries[i].rb)
             ad->good[ad->ngood++] = ad->entries[i].rb;
     return ad;
+}
+
+struct advisor *advise_load(struct loader *ld) {
+    return load(ld, false);
+}
+
+struct advisor *advise_load_heads(struct loader *ld) {
+    return load(ld, true);
 }
 
 size_t advise_runbooks(const struct advisor *ad, const struct runbook *const **ret) {
@@ -209,17 +222,26 @@ static bool surely_not(struct arena *a, const struct advisor *ad, const struct r
     return false;
 }
 
-size_t advise_names(struct arena *a, const struct advisor *ad, const struct advise_spec *spec, const char *const **ret) {
+static bool applies(struct arena *a, const struct advisor *ad, const struct entry *e, const struct advise_spec *spec) {
+    struct advice out = {.kind = ADVICE_ANYTIME};
+    if (!e->rb || e->rb->routine || !(e->rb->nrequires + e->rb->npre) || surely_not(a, ad, e->rb, spec))
+        return false;
+    judge(a, ad, e->rb, spec, &out);
+    return out.kind == ADVICE_APPLIES;
+}
+
+size_t advise_names(struct arena *a, struct advisor *ad, const struct advise_spec *spec, const char *const **ret) {
     const char **names = arena_array(a, const char *, ad->n + 1);
     struct arena *scratch = arena_new();
     size_t k = 0;
     for (size_t i = 0; i < ad->n; i++) {
-        const struct entry *e = &ad->entries[i];
-        struct advice out = {.kind = ADVICE_ANYTIME};
-        if (!e->rb || e->rb->routine || !(e->rb->nrequires + e->rb->npre) || surely_not(scratch, ad, e->rb, spec))
-            continue;
-        judge(scratch, ad, e->rb, spec, &out);
-        if (out.kind == ADVICE_APPLIES)
+        struct entry *e = &ad->entries[i];
+        bool yes = applies(scratch, ad, e, spec);
+        if (yes && e->head) { /* its steps may be broken, or read more */
+            entry_load(ad->ld, e, false);
+            yes = applies(scratch, ad, e, spec);
+        }
+        if (yes)
             names[k++] = e->name;
     }
     arena_free(scratch);

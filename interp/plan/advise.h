@@ -27,7 +27,9 @@ struct advice {
 struct advisor;
 
 /* Loads every runbook that the loader knows, once; those that are broken are kept as such. Lives in the loader's arena. */
-const struct advisor *advise_load(struct loader *ld);
+struct advisor *advise_load(struct loader *ld);
+/* The same for advise_names alone: of those that do not apply no more is read than what tells so. */
+struct advisor *advise_load_heads(struct loader *ld);
 
 struct advise_spec {
     const struct model *state;    /* not changed; a runbook that reads a part which is not there cannot be told */
@@ -40,7 +42,7 @@ struct advise_spec {
  * be called for many states. */
 const struct advice *advise_on(struct arena *a, const struct advisor *ad, const struct advise_spec *spec, size_t *ret_n);
 /* The names of those that apply, in the same order. */
-size_t advise_names(struct arena *a, const struct advisor *ad, const struct advise_spec *spec, const char *const **ret);
+size_t advise_names(struct arena *a, struct advisor *ad, const struct advise_spec *spec, const char *const **ret);
 
 /* Order of layers, as for qsort: swarm < ucp < dtr < others by name; NULL is last. */
 int layer_cmp(const char *a, const char *b);

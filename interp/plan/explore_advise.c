@@ -5,7 +5,7 @@
 void explore_advise(struct arena *a, struct explored *e, struct loader *ld, const struct val *site, const struct val *run) {
     if (!e->nfails)
         return;
-    const struct advisor *advisor = advise_load(ld);
+    struct advisor *advisor = advise_load_heads(ld);
     for (size_t i = 0; i < e->nfails; i++) {
         struct explore_fail *f = &e->fails[i];
         size_t same = 0; /* states are kept once, so many failures share one */

@@ -19,6 +19,7 @@ struct loading {
     uint32_t *seen, stamp;         /* by index of a step: visited in the search that has this stamp */
     const struct step **stack;     /* of such a search; room for all steps */
     bool too_many;                 /* steps: told */
+    bool head;                     /* only what tells whether it applies: inputs, state, preconditions */
     bool broken_parts;             /* some part of the state could not be read, so what is missing was told */
 };
 

@@ -264,10 +264,12 @@ static void read_whole(struct loading *ld, const struct val *doc) {
     read_state(ld, val_get(doc, "state"));
     read_requires(ld, val_get(doc, "requires"));
     read_checks(ld, val_get(doc, "preconditions"), &rb->pre, &rb->npre);
-    read_checks(ld, val_get(doc, "postconditions"), &rb->post, &rb->npost);
     rb->root = arena_new_of(ld->arena, struct step);
     *rb->root = (struct step){.id = "", .kind = STEP_GROUP, .in = rb};
-    steps_load(ld, val_get(doc, "steps"), NULL, "", &rb->root->children, &rb->root->nchildren);
+    if (!ld->head) {
+        read_checks(ld, val_get(doc, "postconditions"), &rb->post, &rb->npost);
+        steps_load(ld, val_get(doc, "steps"), NULL, "", &rb->root->children, &rb->root->nchildren);
+    }
     graph_load(ld);
     refs_check(ld);
     check_binding(ld);
@@ -292,8 +294,8 @@ static bool types_fit(struct loading *ld, const struct val *doc) {
     return true;
 }
 
-bool runbook_load_in(struct loader *l, const char *name, struct mark at, const struct loading *outer, const struct runbook **ret, struct err *err) {
-    struct loading ld = {.ld = l, .arena = l->arena, .err = err, .outer = outer, .name = name, .ids = map_new(l->arena)};
+static bool load(struct loader *l, const char *name, struct mark at, const struct loading *outer, bool head, const struct runbook **ret, struct err *err) {
+    struct loading ld = {.ld = l, .arena = l->arena, .err = err, .outer = outer, .name = name, .ids = map_new(l->arena), .head = head};
     const size_t errors = err->nerrors;
     ld.loaded = outer ? outer->loaded : map_new(l->arena);
     if (recursion(&ld, at))
@@ -326,6 +328,16 @@ bool runbook_load_in(struct loader *l, const char *name, struct mark at, const s
     map_put(ld.loaded, name, ld.rb);
     *ret = ld.rb;
     return true;
+}
+
+bool runbook_load_in(struct loader *l, const char *name, struct mark at, const struct loading *outer, const struct runbook **ret, struct err *err) {
+    return load(l, name, at, outer, false, ret, err);
+}
+
+bool runbook_load_head(struct loader *ld, const char *name, struct mark at, const struct runbook **ret, struct err *err) {
+    const struct runbook *rb = ld->cache ? map_get(ld->cache, name) : NULL;
+    *ret = rb;
+    return rb || load(ld, name, at, NULL, true, ret, err);
 }
 
 bool runbook_load(struct loader *ld, const char *name, struct mark at, const struct runbook **ret, struct err *err) {

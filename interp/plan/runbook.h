@@ -138,6 +138,9 @@ struct loader {
  * everything that needs no cluster. Sub-runbooks are loaded too; recursion is an error. Warnings may be added also on success: unfinished step forms (code not-yet)
  * are warnings here. */
 bool runbook_load(struct loader *ld, const char *name, struct mark at, const struct runbook **ret, struct err *err);
+/* Only what tells whether it applies: inputs, state and preconditions. Neither steps nor postconditions are read, nor the parts that only they need, so that
+ * telling which of many runbooks do not apply costs a fraction of loading them. */
+bool runbook_load_head(struct loader *ld, const char *name, struct mark at, const struct runbook **ret, struct err *err);
 /* All runbook names, sorted. */
 size_t runbook_names(struct loader *ld, const char *const **ret);
 /* The first step form in it (or below it) that check reads but nothing carries out yet, or NULL: "first_of" */

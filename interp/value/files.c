@@ -138,9 +138,7 @@ const struct source *files_read(struct files *f, const char *name, struct err *e
         return src;
     if (l->embedded) {
         const struct embedded_file *e = map_get(l->names, name);
-        struct source *own = arena_new_of(f->arena, struct source);
-        *own = (struct source){.name = e->name, .text = (const char *)e->data, .len = (size_t)(e->end - e->data)};
-        src = own;
+        src = source_over(f->arena, e->name, (const char *)e->data, (size_t)(e->end - e->data));
     } else if (l->sources) {
         src = map_get(l->names, name);
     } else if (!file_read(f->arena, map_get(l->names, name), NULL, max_file, &src, err)) {

@@ -59,12 +59,15 @@ function lib.needed(r) return r.needed or quorum(#r.members) end
 
 -- Who takes part with whom: { n, ids[i], mates[i] (bits: itself and those it takes part with), alive[i] (how many those are),
 -- fit[i] (how many of them are healthy), sees[i] (bits: who is on its side of a cut) } of the replicas that run, in the order of IDs.
-local function view(d)
+-- With `sick` (IDs that are unhealthy for a reason of their own), the health of all is worked out on the way, as if each that runs had its quorum.
+local function view(d, sick, cured)
   local ids, at, n, well, all = {}, {}, 0, 0, 0
   local replicas, sides = d.replicas, d.cut and {}
   local believes, counted = {}, {} -- bits: whom i counts, who counts i
   for id, r in pairs(replicas) do
-    if r.answers and not r.stopped and r.volumes ~= "absent" and r.volumes ~= "corrupt" and n < most then
+    local up = r.answers and not r.stopped and r.volumes ~= "absent" and r.volumes ~= "corrupt"
+    if sick then r.health = up and (sick[id] and id ~= cured and "unhealthy" or "healthy") or r.answers and "unhealthy" or "unknown" end
+    if up and n < most then
       local b = 1 << n
       n = n + 1
       ids[n], at[id], counted[n] = id, n, 0
@@ -206,17 +209,20 @@ function lib.before(d) return once(d, remember) end
 -- Works out the quorum from the replicas and their health; `v` is their view.
 function lib.tally(d, v, why)
   local replicas, voters, fit, most_alive = d.replicas, 0, 0, 0
-  for _, r in pairs(replicas) do
-    if #r.members > voters then voters = #r.members end
-  end
-  for k = 1, v.n do
-    if v.alive[k] > most_alive then
-      most_alive, voters = v.alive[k], #replicas[v.ids[k]].members
-    end
-  end
   local id, i = lib.holder(d, v)
   if id then
     voters, fit = #replicas[id].members, v.fit[i]
+  else
+    for k = 1, v.n do
+      if v.alive[k] > most_alive then
+        most_alive, voters = v.alive[k], #replicas[v.ids[k]].members
+      end
+    end
+    if most_alive == 0 then
+      for _, r in pairs(replicas) do
+        if #r.members > voters then voters = #r.members end
+      end
+    end
   end
   d.quorum = { held = id ~= nil, voters = voters, needed = quorum(voters), healthy = fit, why = why }
   if d.installed ~= nil then d.installed = next(replicas) ~= nil or d.leftovers ~= nil and next(d.leftovers) ~= nil end
@@ -224,15 +230,7 @@ end
 
 -- Works out health and quorum anew after a change; `was` is what lib.before gave; `cured`: one that is not unhealthy any more.
 function lib.recount(d, was, cured)
-  local sick, replicas = was and was.sick or {}, d.replicas
-  for id, r in pairs(replicas) do
-    if runs(r) then
-      r.health = sick[id] and id ~= cured and "unhealthy" or "healthy"
-    else
-      r.health = r.answers and "unhealthy" or "unknown"
-    end
-  end
-  local v = view(d)
+  local replicas, v = d.replicas, view(d, was and was.sick or {}, cured)
   for k = 1, v.n do
     local r = replicas[v.ids[k]]
     if #r.members == 0 or v.fit[k] < quorum(#r.members) then r.health = "unhealthy" end
