@@ -14,7 +14,7 @@
 
 /* Exit statuses that more than one command uses; the whole list is in main.c's help. */
 enum { EXIT_DONE = 0, EXIT_STEP = 1, EXIT_USAGE = 2, EXIT_INVALID = 3, EXIT_REFUSED = 4, EXIT_APPROVAL = 5, EXIT_MOVED = 6,
-       EXIT_JOURNAL = 9, EXIT_CHANGES = 10 };
+       EXIT_UNKNOWN = 7, EXIT_LOCKED = 8, EXIT_JOURNAL = 9, EXIT_CHANGES = 10 };
 
 struct words { /* of an option that may be given several times */
     const char **items;
@@ -138,6 +138,7 @@ struct prepared {
     struct bind *bind;
     const struct plan *plan; /* explored, unless it is refused */
     struct explored *explored; /* what the plan points to */
+    const struct val *given;   /* the inputs as they were given */
 };
 struct prepare_spec {
     struct loader *ld;
@@ -159,6 +160,21 @@ const char *plan_refusal(struct arena *a, const struct plan *p);
 /* The same with what the command line says, and loads the runbook. */
 bool prepare(struct ctx *c, const char *name, struct prepared *ret);
 
+/* Probes and plans again, with the same inputs. *ret_same: nothing that was observed has changed, and the new one was not explored. */
+bool prepare_again(struct ctx *c, const struct prepared *p, bool *ret_same, struct prepared *ret);
+
+/* ---- lock.c ---- */
+
+/* Takes the lock on the engines, if this runbook changes anything there; a minority is asked for. *ret_lock and *ret_told stay NULL if none is
+ * needed. resume: a lock of the same run is taken over. 0, or the exit status, and people were told; then nothing is held. */
+int lock_begin(struct ctx *c, const struct runbook *rb, const char *run_id, bool resume, struct asker *asker, struct locker **ret_lock,
+               const struct val **ret_told);
+/* Gives it back, unless the run keeps it for a resume; tells where that was not possible. NULL is fine. */
+void lock_end(struct ctx *c, struct locker *lock);
+/* Since the plan was made another may have been at work: 0 if a plan made now is the same (*p is then that one), else EXIT_MOVED or EXIT_REFUSED, and
+ * people were told. */
+int lock_look_again(struct ctx *c, struct prepared *p);
+
 /* ---- saved.c ---- */
 
 /* ctx_language, and before it: if the command's word is a saved plan (*.plan, *.json, or a file that begins as one), reads it and makes word and
@@ -169,6 +185,8 @@ bool saved_begin(struct ctx *c);
 bool saved_sources(struct ctx *c, const struct runbook *rb);
 /* Compares it with the plan that was made again: 0, or EXIT_MOVED, and people were told. */
 int saved_moved(struct ctx *c, const struct prepared *p);
+/* The same for a plan that was made a moment ago by this process. */
+int saved_moved_since(struct ctx *c, const struct prepared *then, const struct prepared *now);
 /* Whether a plan of this runbook could be written at all, so that nobody waits for a probe in vain. */
 bool saved_writable(struct ctx *c);
 bool saved_write(struct ctx *c, const struct prepared *p, const char **ret_id);

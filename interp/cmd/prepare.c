@@ -32,7 +32,7 @@ static bool bind_all(struct arena *a, struct runner *r, struct bind *b, struct e
 }
 
 bool prepare_plan(struct arena *a, const struct prepare_spec *spec, struct prepared *ret, struct err *err) {
-    struct prepared p = {.rb = spec->rb, .state = model_new(spec->ld->box)};
+    struct prepared p = {.rb = spec->rb, .state = model_new(spec->ld->box), .given = spec->given};
     const struct bind_spec bind = {.ld = spec->ld, .rb = p.rb, .given = spec->given, .state = p.state, .site = spec->site, .run = spec->run};
     p.bind = bind_new(a, &bind);
     const struct plan_spec plan = {.ld = spec->ld, .bind = p.bind, .rb = p.rb, .state = p.state, .site = spec->site, .run = spec->run};
@@ -58,23 +58,24 @@ const struct plan *plan_with(struct arena *a, const struct plan *p, const struct
     return whole;
 }
 
-static bool prepare_whole(struct arena *a, const struct prepare_spec *spec, struct prepared *ret, struct err *err) {
-    struct prepared p;
-    if (!prepare_plan(a, spec, &p, err))
-        return false;
+/* false: told, and the state is gone. */
+static bool explore_whole(struct arena *a, const struct prepare_spec *spec, struct prepared *p, struct err *err) {
     box_many_states(spec->ld->box); /* as long as they are there; from here to the advice */
-    const bool explored = prepare_explore(a, spec, &p, &p.explored, err);
-    if (explored && p.explored)
-        explore_advise(a, p.explored, spec->ld, spec->site, spec->run);
+    const bool explored = prepare_explore(a, spec, p, &p->explored, err);
+    if (explored && p->explored)
+        explore_advise(a, p->explored, spec->ld, spec->site, spec->run);
     box_few_states(spec->ld->box);
     if (!explored) {
-        model_free(p.state);
+        model_free(p->state);
         return false;
     }
-    if (p.explored)
-        p.plan = plan_with(a, p.plan, p.explored);
-    *ret = p;
+    if (p->explored)
+        p->plan = plan_with(a, p->plan, p->explored);
     return true;
+}
+
+static bool prepare_whole(struct arena *a, const struct prepare_spec *spec, struct prepared *ret, struct err *err) {
+    return prepare_plan(a, spec, ret, err) && explore_whole(a, spec, ret, err);
 }
 
 void prepared_free(struct prepared *p) {
@@ -101,4 +102,12 @@ bool prepare(struct ctx *c, const char *name, struct prepared *ret) {
     return explore_options(c, &spec.limits, &spec.accepted) &&
            saved_sources(c, runbook_load(&c->loader, name, mark_none(), &spec.rb, c->err) ? spec.rb : NULL) && can_carry_out(c, spec.rb) &&
            (c->saved ? inputs_saved : inputs_given)(c, spec.rb, &spec.given) && prepare_whole(c->arena, &spec, ret, c->err);
+}
+
+bool prepare_again(struct ctx *c, const struct prepared *p, bool *ret_same, struct prepared *ret) {
+    struct prepare_spec spec = {.ld = &c->loader, .runner = c->runner, .rb = p->rb, .given = p->given, .site = c->site_val, .run = c->run_val};
+    if (!explore_options(c, &spec.limits, &spec.accepted) || !prepare_plan(c->arena, &spec, ret, c->err))
+        return false;
+    *ret_same = !ret->plan->refused && val_equal(ret->plan->before, p->plan->before);
+    return *ret_same || explore_whole(c->arena, &spec, ret, c->err);
 }

@@ -75,7 +75,7 @@ static int refusal(struct ctx *c, const struct plan *p) {
     return 0;
 }
 
-static int execute(struct ctx *c, const struct prepared *p) {
+static int execute(struct ctx *c, struct prepared *p) {
     struct mark at = mark_none();
     const char *url = c->world ? "sqlite::memory:" : ctx_store(c, &at);
     struct store *store;
@@ -96,11 +96,23 @@ static int execute(struct ctx *c, const struct prepared *p) {
     const char *const *accepted;
     if (!explore_options(c, &limits, &accepted))
         return EXIT_USAGE;
+    struct asker *asker = asker_new(c->arena, c->loop, c->opt.yes);
+    struct locker *lock;
+    const struct val *locked;
+    int status = lock_begin(c, p->rb, id, false, asker, &lock, &locked);
+    if (!status && lock)
+        status = lock_look_again(c, p);
+    if (status) {
+        lock_end(c, lock);
+        store->ops->close(store);
+        return status;
+    }
     const struct exec_spec spec = {.ld = &c->loader, .loop = c->loop, .store = store, .runner = c->runner,
-                                   .asker = asker_new(c->arena, c->loop, c->opt.yes), .screens = screens, .run_id = id, .plan = p->plan,
-                                   .state = p->state, .site = c->site_val, .run = run, .about = about(c, p->rb), .parallel = parallel, .limits = limits, .accepted = accepted,
+                                   .asker = asker, .screens = screens, .run_id = id, .plan = p->plan,
+                                   .state = p->state, .site = c->site_val, .run = run, .about = about(c, p->rb), .parallel = parallel, .limits = limits, .accepted = accepted, .lock = lock, .locked = locked,
                                    .plan_id = c->saved ? c->saved->id : NULL, .plan_digest = c->saved_digest};
-    int status = exec_run(c->arena, &spec, c->err);
+    status = exec_run(c->arena, &spec, c->err);
+    lock_end(c, lock);
     if (status == EXIT_JOURNAL && c->err->first && !strcmp(c->err->first->code, "plan-used")) /* by another process, since saved_usable */
         status = EXIT_REFUSED;
     store->ops->close(store);

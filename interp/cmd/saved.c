@@ -266,7 +266,7 @@ static void set_text(struct ctx *c, struct val *m, const char *key, const char *
         val_map_set(c->arena, m, key, val_str(c->arena, s));
 }
 
-static void print_json(struct ctx *c, const struct saved_change *changes, size_t nchanges, const struct saved_fact *facts, size_t nfacts) {
+static void print_json(struct ctx *c, const char *id, const struct saved_change *changes, size_t nchanges, const struct saved_fact *facts, size_t nfacts) {
     struct val *m = val_map_new(c->arena), *lines = val_list_new(c->arena), *list = val_list_new(c->arena);
     for (size_t i = 0; i < nchanges; i++) {
         struct val *one = val_map_new(c->arena);
@@ -284,7 +284,7 @@ static void print_json(struct ctx *c, const struct saved_change *changes, size_t
         val_list_add(c->arena, list, one);
     }
     set_text(c, m, "type", "moved");
-    set_text(c, m, "plan", c->saved->id);
+    set_text(c, m, "plan", id);
     val_map_set(c->arena, m, "lines", lines);
     val_map_set(c->arena, m, "facts", list);
     struct buf b = BUF_INIT;
@@ -305,24 +305,22 @@ static size_t refusals(struct ctx *c, const struct plan *p, const struct saved_c
     return n;
 }
 
-int saved_moved(struct ctx *c, const struct prepared *p) {
-    if (!c->saved)
-        return 0;
+static int moved(struct ctx *c, const struct saved *then, const struct prepared *p) {
     const struct val *now = saved_normal(c->arena, saved_lines(c->arena, p->plan)), *attested = val_get(c->run_val, "attested");
     const struct saved_change *changes;
     const struct saved_fact *facts;
     const size_t nchanges =
-        p->plan->refused ? refusals(c, p->plan, &changes) : saved_changes(c->arena, c->saved->lines, now, attested, &changes);
+        p->plan->refused ? refusals(c, p->plan, &changes) : saved_changes(c->arena, then->lines, now, attested, &changes);
     if (!nchanges)
         return 0;
-    const size_t nfacts = saved_facts(c->arena, c->saved->before, saved_normal(c->arena, p->plan->before), schemas(c, p->rb), &facts);
+    const size_t nfacts = saved_facts(c->arena, then->before, saved_normal(c->arena, p->plan->before), schemas(c, p->rb), &facts);
     if (c->opt.output && !strcmp(c->opt.output, "json"))
-        print_json(c, changes, nchanges, facts, nfacts);
+        print_json(c, then->id, changes, nchanges, facts, nfacts);
     struct buf b = BUF_INIT;
     buf_adds(&b, "quorate: refused, the world has moved since the plan was made; nothing was changed\nthe plan ");
-    visible(&b, c->saved->id);
-    buf_adds(&b, " of ");
-    visible(&b, c->saved->made);
+    visible(&b, then->id ? then->id : "as it was");
+    buf_adds(&b, then->id ? " of " : " ");
+    visible(&b, then->id ? then->made : "before the lock was taken");
     buf_adds(&b, " (-), and what it would be now (+):\n");
     for (size_t i = 0; i < nchanges && i < max_told; i++) {
         tell_line(&b, '-', changes[i].path, changes[i].then);
@@ -334,6 +332,15 @@ int saved_moved(struct ctx *c, const struct prepared *p) {
     fwrite(b.data, 1, b.len, stderr);
     buf_done(&b);
     return EXIT_MOVED;
+}
+
+int saved_moved(struct ctx *c, const struct prepared *p) {
+    return c->saved ? moved(c, c->saved, p) : 0;
+}
+
+int saved_moved_since(struct ctx *c, const struct prepared *then, const struct prepared *now) {
+    const struct saved s = {.lines = saved_normal(c->arena, saved_lines(c->arena, then->plan)), .before = saved_normal(c->arena, then->plan->before)};
+    return moved(c, &s, now);
 }
 
 /* ---- writing ---- */

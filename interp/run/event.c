@@ -35,9 +35,13 @@ const struct event_info event_infos[EV_COUNT] = {
                    {"cause", "of a refusal: approval, precondition, rule or moved; prediction: what was observed breaks a rule; of one that is skipped: if, when that has ceased to hold"}}},
     [EV_LOG] = {"step.log", "A line that the step printed.", {{"line", "the text"}}},
     [EV_NOTE] = {"note", "Something people should know.", {{"text", "the text"}, {"check", "the postcondition that does not hold, if it tells of one"}}},
-    [EV_STOPPING] = {"run.stopping", "Nothing new is started from here.", {{"why", "the reason"}}},
+    [EV_STOPPING] = {"run.stopping", "Nothing new is started from here.", {{"why", "the reason"}, {"cause", "lock, if the lock on the engines was lost"}}},
     [EV_RUN_ENDED] = {"run.ended", "The run is over.",
                       {{"outcome", "ok, failed, unknown or refused"}, {"exit", "exit status"}, {"message", "one line"}}},
+    [EV_LOCK] = {"run.lock", "The lock on the engines.",
+                 {{"what", "held; minority: approved with fewer engines than a majority; lost; released; kept: it stays for a resume"},
+                  {"fence", "number of this taking, greater than those before"}, {"on", "nodes whose engines have it"}, {"silent", "nodes that did not answer: {node: why}"},
+                  {"how", "of a minority: by what it was approved: terminal, --yes"}, {"text", "for people"}}},
 };
 
 static const char *const outcomes[] = {"", "ok", "failed", "unknown", "skipped", "refused"};

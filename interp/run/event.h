@@ -20,6 +20,7 @@ enum event_type {
     EV_NOTE,
     EV_STOPPING,
     EV_RUN_ENDED,
+    EV_LOCK,
     EV_COUNT
 };
 

@@ -312,6 +312,7 @@ static bool start(struct exec *x) {
     val_map_set(x->scratch, d, "about", s->about);
     val_map_set(x->scratch, d, "real", val_bool(x->scratch, s->runner->real));
     emit(x, EV_RUN_STARTED, NULL, 0, d);
+    locked_started(x);
     for (size_t i = 0; i < val_len(accepted); i++) {
         struct val *note = fields(x);
         field_str(x, note, "text", arena_printf(x->scratch, "accepted risk, %s: %s", accepted->map.pairs[i].key, val_cstr(accepted->map.pairs[i].val)));
@@ -373,6 +374,7 @@ int exec_run(struct arena *a, const struct exec_spec *spec, struct err *err) {
                     (*s)->done(*s, x->run);
         }
     }
+    locked_ended(x);
     exec_free(x);
     return status;
 }

@@ -6,6 +6,7 @@
 #ifndef RUN_EXEC_H
 #define RUN_EXEC_H
 
+#include "io/locker.h"
 #include "plan/explore.h"
 #include "run/run.h"
 #include "run/runner.h"
@@ -44,6 +45,8 @@ struct exec_spec {
     int parallel;                 /* acts at a time in the whole run */
     struct explore_limits limits; /* of what is planned on arrival */
     const char *const *accepted;  /* rules that may be broken, ended by NULL; or NULL */
+    struct locker *lock;          /* held, and watched; NULL: none is needed */
+    const struct val *locked;     /* of it: the data of the EV_LOCK that tells how it was taken */
     const char *plan_id, *plan_digest; /* of the saved plan that is carried out, which the store takes once; or NULL */
 };
 

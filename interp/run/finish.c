@@ -9,6 +9,7 @@ struct verdict {
 };
 
 static void run_end(struct exec *x, struct verdict v) {
+    locked_ending(x);
     struct val *d = fields(x);
     field_str(x, d, "outcome", outcome_name(v.outcome));
     val_map_set(x->scratch, d, "exit", val_int(x->scratch, v.status));
@@ -49,6 +50,8 @@ static struct verdict of_steps(struct exec *x) {
     const struct run *r = x->run;
     if (r->stopping && r->cause && !strcmp(r->cause, "prediction"))
         return (struct verdict){OUT_FAILED, 6, r->stop_why};
+    if (r->stopping && r->cause && !strcmp(r->cause, "lock"))
+        return (struct verdict){r->unknown ? OUT_UNKNOWN : OUT_FAILED, r->unknown ? 7 : 8, r->stop_why};
     if (r->stopping)
         return (struct verdict){r->unknown ? OUT_UNKNOWN : OUT_FAILED, 130,
                                 r->unknown ? arena_printf(x->scratch, "interrupted; the outcome of %zu step(s) is unknown: %s", r->unknown,

@@ -399,6 +399,8 @@ static bool on_stopping(struct run *r, const struct event *e, struct err *err) {
     (void)err;
     r->stopping = true;
     r->stop_why = val_get_str(e->data, "why", "");
+    if (val_get_str(e->data, "cause", NULL))
+        r->cause = val_get_str(e->data, "cause", NULL);
     return true;
 }
 
@@ -416,7 +418,7 @@ static bool (*const folds[EV_COUNT])(struct run *, const struct event *, struct 
     [EV_RUN_STARTED] = on_run_started, [EV_OBSERVED] = on_observed, [EV_OPENED] = on_opened,     [EV_SKIPPED] = on_skipped,
     [EV_ASKED] = on_asked,             [EV_ANSWERED] = on_answered, [EV_BOUND] = on_bound,       [EV_STARTED] = on_started,
     [EV_ACTED] = on_acted,             [EV_ENDED] = on_ended,       [EV_LOG] = on_nothing,       [EV_NOTE] = on_nothing,
-    [EV_STOPPING] = on_stopping,       [EV_RUN_ENDED] = on_run_ended,
+    [EV_STOPPING] = on_stopping,       [EV_RUN_ENDED] = on_run_ended,   [EV_LOCK] = on_nothing,
 };
 
 bool run_apply(struct run *r, const struct event *e, struct err *err) {

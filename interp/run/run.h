@@ -80,7 +80,7 @@ struct run {
     const char *message;
     size_t acting;            /* items in ITEM_ACTING */
     size_t unknown;           /* items that ended unknown */
-    const char *cause;        /* "prediction" if that is what stops the run */
+    const char *cause;        /* "prediction" or "lock" if that is what stops the run */
     const struct val *attested; /* members attested so far: a list of names */
     size_t events;
     /* fans and items that an event has touched since the engine last looked; in order */

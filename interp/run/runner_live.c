@@ -128,7 +128,8 @@ static void command_done(void *ud, const struct process_result *r) {
 
 static void refuse(void *ud) {
     struct act *act = ud;
-    act->call.done(act->call.ud, OUT_FAILED, NULL, "a command is a list of strings");
+    const char *lost = act->runner->world->lock ? locker_lost(act->runner->world->lock) : NULL;
+    act->call.done(act->call.ud, OUT_FAILED, NULL, lost ? lost : "a command is a list of strings");
     act_over(act);
 }
 
@@ -166,6 +167,10 @@ static void live_act(struct runner *r, const struct act_call *call) {
     struct act *act = mem_alloc(sizeof *act);
     *act = (struct act){.runner = lr, .call = *call};
     map_put(lr->acts, call->path, act);
+    if (lr->world->lock && locker_lost(lr->world->lock)) {
+        loop_timer(r->loop, 0, refuse, act);
+        return;
+    }
     if (!call->def) {
         start_command(act);
         return;

@@ -196,6 +196,12 @@ const struct val *own_outputs(struct live *l, const struct val *base, const char
 void wait_start(struct live *l);      /* a wait_for in ITEM_ACTING */
 void wait_stop(struct live *l, const char *why);
 
+/* ---- locked.c: what the run does about its lock on the engines ---- */
+
+void locked_started(struct exec *x); /* tells how it was taken, and listens for its loss */
+void locked_ending(struct exec *x);  /* before the last event: whether it is given back, or stays for a resume */
+void locked_ended(struct exec *x);
+
 /* ---- finish.c ---- */
 
 void finish(struct exec *x);      /* all steps are over, or the run stops */

@@ -45,6 +45,10 @@ static int op_continue(lua_State *L, int status, lua_KContext k) {
 }
 
 int op_wait(lua_State *L, struct op *op) {
+    const struct task *t = op->co->task;
+    const char *lost = op->changing && t->spec.world->lock ? locker_lost(t->spec.world->lock) : NULL;
+    if (lost) /* the one gate that every changing request goes through; what was asked for before it may have happened */
+        return co_fail(L, arena_printf(t->arena, "%s was not asked for: %s", op->label ? op->label : "a change", lost), t->touched != NULL);
     if (!lua_isyieldable(L))
         return luaL_error(L, "ctx cannot be waited for here: not inside a function that a sort or a search calls");
     return lua_yieldk(L, 0, (lua_KContext)op, op_continue);

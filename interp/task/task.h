@@ -26,6 +26,7 @@
 
 #include "io/engines.h"
 #include "io/http.h"
+#include "io/locker.h"
 #include "io/loop.h"
 #include "lua/library.h"
 
@@ -38,6 +39,7 @@ struct task_world {
     const struct val *nodes; /* ctx.nodes */
     const struct val *site;
     const struct val *run;
+    const struct locker *lock; /* nothing changing is asked for once it is lost; NULL: none is needed */
 };
 
 enum task_rights { TASK_READ, TASK_CHANGE };

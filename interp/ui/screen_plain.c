@@ -110,6 +110,8 @@ static struct line line_of(struct arena *a, const struct event *e, const struct 
         return (struct line){o == OUT_OK ? "done" : outcome_name(o), o == OUT_OK ? LOOK_GOOD : LOOK_BAD, val_get_str(d, "message", ""),
                              arena_printf(a, "exit %d", (int)val_get_int(d, "exit", 9))};
     }
+    case EV_LOCK:
+        return (struct line){"lock", !strcmp(val_get_str(d, "what", ""), "lost") ? LOOK_BAD : LOOK_DIM, val_get_str(d, "text", ""), NULL};
     case EV_COUNT:
         break;
     }
