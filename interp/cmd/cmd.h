@@ -22,8 +22,8 @@ struct words { /* of an option that may be given several times */
 };
 
 struct options {
-    const char *site, *store, *world, *output, *color, *inputs_file, *parallel, *seed, *events, *max_states, *out, *min_coverage, *rev;
-    struct words inputs, attest, library, fail, event, accept_risk;
+    const char *site, *store, *world, *output, *color, *inputs_file, *parallel, *seed, *events, *max_states, *out, *min_coverage, *rev, *because;
+    struct words inputs, attest, library, fail, event, accept_risk, approve, done, skip;
     bool yes, verbose, help, detailed;
 };
 
@@ -45,6 +45,7 @@ enum {
     OPT_SAVE = 8192,
     OPT_COVERAGE = 16384,
     OPT_REV = 32768,
+    OPT_RESUME = 65536,
 };
 
 /* One invocation: made by main, filled by the ctx_ functions as far as a command needs it, taken down by ctx_close. */
@@ -148,6 +149,8 @@ struct prepare_spec {
     struct explore_limits limits;
     const char *const *accepted; /* names of rules, ended by NULL; or NULL */
 };
+/* Binds and probes: `plan` holds no more than inputs and observed state. false: told in err. */
+bool prepare_bind(struct arena *a, const struct prepare_spec *spec, struct prepared *ret, struct err *err);
 /* Binds, probes and plans. false: told in err. */
 bool prepare_plan(struct arena *a, const struct prepare_spec *spec, struct prepared *ret, struct err *err);
 /* Explores the plan; *ret is NULL for one that is refused before. */
@@ -174,6 +177,33 @@ void lock_end(struct ctx *c, struct locker *lock);
 /* Since the plan was made another may have been at work: 0 if a plan made now is the same (*p is then that one), else EXIT_MOVED or EXIT_REFUSED, and
  * people were told. */
 int lock_look_again(struct ctx *c, struct prepared *p);
+
+/* ---- run.c ---- */
+
+/* Who runs this, also behind sudo; NULL if nobody knows. */
+const char *user_name(void);
+
+struct execution {
+    struct store *store;
+    const char *run_id;
+    const struct plan *plan;
+    struct model *state;
+    const struct resume *resume; /* NULL: a new run */
+    struct asker *asker;
+    struct locker *lock;         /* of lock_begin; or NULL */
+    const struct val *locked;
+};
+/* Who answers its questions, as the command line says. */
+struct asker *asker_of(struct ctx *c);
+/* Carries it out, with the screens and options of the command line; the exit status. */
+int execute(struct ctx *c, const struct execution *e);
+
+/* ---- runs.c ---- */
+
+/* The run that a word means ("last": the newest), which is in the store. */
+bool find_run(struct ctx *c, struct store *s, const char *word, const char **ret_id);
+/* All of its records. */
+bool read_events(struct ctx *c, struct store *s, const char *id, struct event ***ret, size_t *ret_n);
 
 /* ---- saved.c ---- */
 
@@ -210,6 +240,7 @@ int cmd_diagnose(struct ctx *c);
 int cmd_plan(struct ctx *c);
 int cmd_run(struct ctx *c);
 int cmd_rehearse(struct ctx *c);
+int cmd_resume(struct ctx *c);
 int cmd_test(struct ctx *c);
 int cmd_capture(struct ctx *c);
 int cmd_runs(struct ctx *c);

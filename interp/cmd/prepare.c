@@ -31,6 +31,29 @@ static bool bind_all(struct arena *a, struct runner *r, struct bind *b, struct e
     }
 }
 
+bool prepare_bind(struct arena *a, const struct prepare_spec *spec, struct prepared *ret, struct err *err) {
+    struct prepared p = {.rb = spec->rb, .state = model_new(spec->ld->box)};
+    const struct bind_spec bind = {.ld = spec->ld, .rb = p.rb, .given = spec->given, .state = p.state, .site = spec->site, .run = spec->run};
+    p.bind = bind_new(a, &bind);
+    struct val *before = val_map_new(a);
+    bool ok = bind_all(a, spec->runner, p.bind, err);
+    for (size_t i = 0; ok && i < p.rb->nparts; i++) {
+        const struct val *v = NULL;
+        ok = model_get(p.state, p.rb->parts[i].name, a, &v, err);
+        if (ok && v)
+            val_map_set(a, before, p.rb->parts[i].name, v);
+    }
+    if (!ok) {
+        model_free(p.state);
+        return false;
+    }
+    struct plan *plan = arena_new_of(a, struct plan);
+    *plan = (struct plan){.rb = p.rb, .inputs = bind_inputs(p.bind), .bind = p.bind, .before = before};
+    p.plan = plan;
+    *ret = p;
+    return true;
+}
+
 bool prepare_plan(struct arena *a, const struct prepare_spec *spec, struct prepared *ret, struct err *err) {
     struct prepared p = {.rb = spec->rb, .state = model_new(spec->ld->box), .given = spec->given};
     const struct bind_spec bind = {.ld = spec->ld, .rb = p.rb, .given = spec->given, .state = p.state, .site = spec->site, .run = spec->run};

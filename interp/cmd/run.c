@@ -4,15 +4,22 @@
 #include "ui/asker.h"
 #include "ui/screens.h"
 
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+const char *user_name(void) {
+    const char *name = getenv("SUDO_USER") ? getenv("SUDO_USER") : getenv("USER");
+    const struct passwd *pw = name ? NULL : getpwuid(getuid());
+    return name ? name : pw ? pw->pw_name : NULL;
+}
 
 static const struct val *about(struct ctx *c, const struct runbook *rb) {
     struct val *m = val_map_new(c->arena);
     char host[256] = "?";
     gethostname(host, sizeof host - 1);
-    const char *user = getenv("SUDO_USER") ? getenv("SUDO_USER") : getenv("USER");
+    const char *user = user_name();
     val_map_set(c->arena, m, "version", val_str(c->arena, QUORATE_VERSION));
     val_map_set(c->arena, m, "host", val_str(c->arena, c->world ? "rehearsal" : host));
     if (user)
@@ -75,47 +82,54 @@ static int refusal(struct ctx *c, const struct plan *p) {
     return 0;
 }
 
-static int execute(struct ctx *c, struct prepared *p) {
-    struct mark at = mark_none();
-    const char *url = c->world ? "sqlite::memory:" : ctx_store(c, &at);
-    struct store *store;
+struct asker *asker_of(struct ctx *c) {
+    return asker_new(c->arena, c->loop, c->opt.yes, c->opt.approve.items, c->opt.approve.n);
+}
+
+int execute(struct ctx *c, const struct execution *e) {
     int parallel;
-    if (!parallel_of(c, &parallel))
+    struct explore_limits limits;
+    const char *const *accepted;
+    if (!parallel_of(c, &parallel) || !explore_options(c, &limits, &accepted))
         return EXIT_USAGE;
-    if (!store_open(c->arena, c->loop, url, at, &store, c->err))
-        return EXIT_JOURNAL;
-    const char *id = exec_run_id(c->arena, c->clock);
     struct screen *screens[2] = {NULL};
     if (c->opt.output && !strcmp(c->opt.output, "json"))
         screens[0] = screen_json(c->arena, stdout);
     else
         screens[0] = screen_plain(c->arena, stdout, c->style, c->opt.verbose);
-    const struct val *run = val_map_with(c->arena, c->run_val, "id", val_str(c->arena, id));
+    const struct val *run = val_map_with(c->arena, c->run_val, "id", val_str(c->arena, e->run_id));
     c->task_world.run = run;
-    struct explore_limits limits;
-    const char *const *accepted;
-    if (!explore_options(c, &limits, &accepted))
-        return EXIT_USAGE;
-    struct asker *asker = asker_new(c->arena, c->loop, c->opt.yes);
-    struct locker *lock;
-    const struct val *locked;
-    int status = lock_begin(c, p->rb, id, false, asker, &lock, &locked);
-    if (!status && lock)
-        status = lock_look_again(c, p);
-    if (status) {
-        lock_end(c, lock);
-        store->ops->close(store);
-        return status;
-    }
-    const struct exec_spec spec = {.ld = &c->loader, .loop = c->loop, .store = store, .runner = c->runner,
-                                   .asker = asker, .screens = screens, .run_id = id, .plan = p->plan,
-                                   .state = p->state, .site = c->site_val, .run = run, .about = about(c, p->rb), .parallel = parallel, .limits = limits, .accepted = accepted, .lock = lock, .locked = locked,
+    char *folder = getcwd(NULL, 0);
+    const struct exec_spec spec = {.ld = &c->loader, .loop = c->loop, .store = e->store, .runner = c->runner, .asker = e->asker, .screens = screens,
+                                   .run_id = e->run_id, .plan = e->plan, .state = e->state, .site = c->site_val, .run = run, .about = about(c, e->plan->rb),
+                                   .parallel = parallel, .limits = limits, .accepted = accepted, .lock = e->lock, .locked = e->locked, .resume = e->resume,
+                                   .asked = c->argv[0], .folder = folder ? arena_strdup(c->arena, folder) : NULL,
                                    .plan_id = c->saved ? c->saved->id : NULL, .plan_digest = c->saved_digest};
-    status = exec_run(c->arena, &spec, c->err);
-    lock_end(c, lock);
-    if (status == EXIT_JOURNAL && c->err->first && !strcmp(c->err->first->code, "plan-used")) /* by another process, since saved_usable */
-        status = EXIT_REFUSED;
-    store->ops->close(store);
+    free(folder);
+    const int status = exec_run(c->arena, &spec, c->err);
+    const char *code = status == EXIT_JOURNAL && c->err->first ? c->err->first->code : "";
+    return !strcmp(code, "plan-used") ? EXIT_REFUSED /* by another process, since saved_usable */ : !strcmp(code, "usage") ? EXIT_USAGE : status;
+}
+
+static int lock_and_execute(struct ctx *c, struct prepared *p, struct execution *e) {
+    int status = lock_begin(c, p->rb, e->run_id, false, e->asker, &e->lock, &e->locked);
+    if (!status && e->lock)
+        status = lock_look_again(c, p);
+    e->plan = p->plan;
+    e->state = p->state;
+    if (!status)
+        status = execute(c, e);
+    lock_end(c, e->lock);
+    return status;
+}
+
+static int execute_new(struct ctx *c, struct prepared *p) {
+    struct mark at = mark_none();
+    struct execution e = {.run_id = exec_run_id(c->arena, c->clock), .asker = asker_of(c)};
+    if (!store_open(c->arena, c->loop, c->world ? "sqlite::memory:" : ctx_store(c, &at), at, &e.store, c->err))
+        return EXIT_JOURNAL;
+    const int status = lock_and_execute(c, p, &e);
+    e.store->ops->close(e.store);
     return status;
 }
 
@@ -154,7 +168,7 @@ static int plan_and_execute(struct ctx *c) {
     if (!status)
         status = refusal(c, p.plan);
     if (!status) {
-        status = execute(c, &p);
+        status = execute_new(c, &p);
         if (!inject_judge(injections, c->err))
             status = EXIT_INVALID;
     }

@@ -127,28 +127,45 @@ static void show_events(struct ctx *c, struct event **events, size_t n, const ch
     show_open(open, n && events[n - 1]->type == EV_RUN_ENDED);
 }
 
-static bool show_run(struct ctx *c, struct store *s, const char *id) {
+bool find_run(struct ctx *c, struct store *s, const char *word, const char **ret_id) {
     struct store_run *runs;
-    size_t nruns, n;
-    if (!s->ops->runs(s, c->arena, &runs, &nruns, c->err))
+    size_t n;
+    if (!s->ops->runs(s, c->arena, &runs, &n, c->err))
         return false;
-    const char **names = arena_array(c->arena, const char *, nruns + 1);
-    bool found = false;
-    for (size_t i = 0; i < nruns; i++) {
+    const char **names = arena_array(c->arena, const char *, n + 1);
+    *ret_id = n && !strcmp(word, "last") ? runs[0].id : NULL;
+    for (size_t i = 0; i < n; i++) {
         names[i] = runs[i].id;
-        found |= !strcmp(runs[i].id, id);
+        if (!strcmp(runs[i].id, word))
+            *ret_id = runs[i].id;
     }
-    if (!strcmp(id, "last") && nruns) {
-        id = runs[0].id;
-        found = true;
-    }
-    if (!found) {
-        struct diag *d = err_add(c->err, mark_none(), "unknown-run", "the journal %s has no run '%s'", s->url, id);
-        diag_accepted(c->err, d, id, names, nruns);
-        return false;
-    }
+    if (*ret_id)
+        return true;
+    struct diag *d = err_add(c->err, mark_none(), "unknown-run", "the journal %s has no run '%s'", s->url, word);
+    diag_accepted(c->err, d, word, names, n);
+    return false;
+}
+
+static bool parse_events(struct ctx *c, const struct store_record *records, size_t n, struct event **ret) {
+    for (size_t i = 0; i < n; i++)
+        if (!event_parse(c->arena, records[i].json, records[i].len, &ret[i], c->err))
+            return false;
+    return true;
+}
+
+bool read_events(struct ctx *c, struct store *s, const char *id, struct event ***ret, size_t *ret_n) {
     struct store_record *records;
-    if (!s->ops->read(s, id, c->arena, &records, &n, c->err))
+    if (!s->ops->read(s, id, c->arena, &records, ret_n, c->err))
+        return false;
+    *ret = arena_array(c->arena, struct event *, *ret_n + 1);
+    return parse_events(c, records, *ret_n, *ret);
+}
+
+static bool show_run(struct ctx *c, struct store *s, const char *word) {
+    struct store_record *records;
+    const char *id;
+    size_t n;
+    if (!find_run(c, s, word, &id) || !s->ops->read(s, id, c->arena, &records, &n, c->err))
         return false;
     if (c->opt.output && !strcmp(c->opt.output, "json")) {
         json_version(stdout);
@@ -159,9 +176,8 @@ static bool show_run(struct ctx *c, struct store *s, const char *id) {
         return true;
     }
     struct event **events = arena_array(c->arena, struct event *, n + 1);
-    for (size_t i = 0; i < n; i++)
-        if (!event_parse(c->arena, records[i].json, records[i].len, &events[i], c->err))
-            return false;
+    if (!parse_events(c, records, n, events))
+        return false;
     show_events(c, events, n, id);
     return true;
 }

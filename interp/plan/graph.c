@@ -130,7 +130,7 @@ static void list_load(struct loading *ld, struct step **steps, size_t n, bool al
         map_put(l.by_id, steps[i]->id, steps[i]);
     for (size_t i = 0; i < n; i++) {
         struct step *st = steps[i];
-        const struct val *needs = val_get(ld->docs[st->index], "needs");
+        const struct val *needs = val_get(st->doc, "needs");
         if (alternatives)
             no_needs(ld, st, needs);
         else if (needs)

@@ -15,7 +15,6 @@ struct loading {
     const char *name;              /* as asked for */
     struct map *loaded;            /* by name, of one whole load: a runbook, or `loaded` itself for one that failed and was told */
     struct map *ids;               /* "PARENT:ID" → step, or `ids` itself for one that could not be read */
-    const struct val **docs;       /* of each step in rb->all: what of it could be read */
     uint32_t *seen, stamp;         /* by index of a step: visited in the search that has this stamp */
     const struct step **stack;     /* of such a search; room for all steps */
     bool too_many;                 /* steps: told */

@@ -31,6 +31,7 @@ struct step_output {
 struct step {
     const char *id;          /* unique in its list; made from the position ("step-3") if not written */
     struct mark mark;        /* of the step's first line */
+    const struct val *doc;   /* what of its map could be read */
     struct mark uses_mark;   /* of the value of uses, command, … */
     enum step_kind kind;
     const struct runbook *in;

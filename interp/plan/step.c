@@ -256,21 +256,16 @@ struct step *step_find(const struct loading *ld, const struct step *parent, cons
     return found == ld->ids ? NULL : found;
 }
 
-/* The arrays double whenever their count is a power of two. */
-static void step_add(struct loading *ld, struct step *st, const struct val *doc) {
+/* The array doubles whenever its count is a power of two. */
+static void step_add(struct loading *ld, struct step *st) {
     struct runbook *rb = ld->rb;
     const size_t n = rb->nall;
     if (!(n & (n - 1))) {
         struct step **all = arena_array(ld->arena, struct step *, n ? 2 * n : 1);
-        const struct val **docs = arena_array(ld->arena, const struct val *, n ? 2 * n : 1);
-        if (n) {
+        if (n)
             memcpy(all, rb->all, n * sizeof *all);
-            memcpy(docs, ld->docs, n * sizeof *docs);
-        }
         rb->all = all;
-        ld->docs = docs;
     }
-    ld->docs[n] = doc;
     rb->all[n] = st;
     st->index = rb->nall++;
 }
@@ -314,13 +309,13 @@ static struct step *step_load(struct loading *ld, const struct val *written, str
         return NULL;
     }
     struct step *st = arena_new_of(ld->arena, struct step);
-    *st = (struct step){.id = id_of(ld, v, parent, role, position), .mark = at, .kind = form->kind, .in = ld->rb, .parent = parent};
+    *st = (struct step){.id = id_of(ld, v, parent, role, position), .mark = at, .kind = form->kind, .in = ld->rb, .parent = parent, .doc = v};
     const struct step *other = step_find(ld, parent, st->id, NULL);
     if (other)
         tell_same_id(ld, v, st, other);
     else
         map_put(ld->ids, id_key(ld, parent, st->id), st);
-    step_add(ld, st, v);
+    step_add(ld, st);
     if (st->kind == STEP_ACTION)
         step_uses_load(ld, v, st);
     else if (st->kind == STEP_COMMAND)

@@ -121,5 +121,19 @@ void attempt(struct live *l, const struct val *with) {
 void begin_attempt(struct live *l) {
     if (l->item->status != ITEM_RETRYING || l->x->run->stopping || !slot_take(l))
         return;
-    attempt(l, l->item->with);
+    attempt(l, l->x->spec->resume ? recorded_with(l) : l->item->with);
+}
+
+void follow_act(struct live *l) {
+    struct exec *x = l->x;
+    const struct item *it = l->item;
+    struct act_call *call = arena_new_of(x->arena, struct act_call);
+    const struct val *with = recorded_with(l);
+    int64_t timeout = 0;
+    const char *why;
+    (void)live_duration(l, it->fan->step->timeout, 0, &timeout, &why); /* it could be worked out when the act began */
+    *call = (struct act_call){.step = it->fan->step, .def = it->fan->step->def, .path = it->path, .attempt = it->attempt, .follow = true,
+                              .with = with ? val_copy(x->arena, with) : NULL, .timeout_ms = timeout, .log = logged, .done = acted, .ud = l};
+    l->lines = 0;
+    later(l, act_go, call);
 }

@@ -21,6 +21,7 @@ enum event_type {
     EV_STOPPING,
     EV_RUN_ENDED,
     EV_LOCK,
+    EV_RESUMED,
     EV_COUNT
 };
 
@@ -41,7 +42,7 @@ struct event_field {
 struct event_info {
     const char *name; /* "step.started" */
     const char *text;
-    struct event_field fields[16]; /* of data; ends with {0} */
+    struct event_field fields[20]; /* of data; ends with {0} */
 };
 extern const struct event_info event_infos[EV_COUNT];
 

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "plan/explore.h"
+#include "run/record.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -118,7 +119,7 @@ void end_item(struct live *l, enum outcome outcome, const struct val *outputs, c
         val_map_set(x->scratch, d, "outputs", outputs);
     field_str(x, d, "message", message);
     field_str(x, d, "cause", cause);
-    if (outcome == OUT_FAILED && it->attempt && it->attempt < retry->attempts && !it->rescuing && !x->run->stopping) {
+    if (outcome == OUT_FAILED && it->attempt && it->attempt < retry->attempts && !it->rescuing && !it->claimed && !x->run->stopping) {
         double delay = (double)retry->delay_ms;
         for (int i = 1; i < it->attempt; i++)
             delay *= retry->backoff;
@@ -296,6 +297,10 @@ static bool start(struct exec *x) {
     field_str(x, d, "digest", rb->digest);
     field_str(x, d, "library", library);
     field_str(x, d, "site", s->ld->site ? s->ld->site->name : NULL);
+    field_str(x, d, "asked", s->asked);
+    field_str(x, d, "folder", s->folder);
+    val_map_set(x->scratch, d, "planned", planned_record(x->scratch, s->plan));
+    val_map_set(x->scratch, d, "steps", steps_record(x->scratch, rb));
     val_map_set(x->scratch, d, "inputs", s->plan->inputs);
     const struct val *attested = val_get(s->run, "attested");
     if (attested)
@@ -312,7 +317,6 @@ static bool start(struct exec *x) {
     val_map_set(x->scratch, d, "about", s->about);
     val_map_set(x->scratch, d, "real", val_bool(x->scratch, s->runner->real));
     emit(x, EV_RUN_STARTED, NULL, 0, d);
-    locked_started(x);
     for (size_t i = 0; i < val_len(accepted); i++) {
         struct val *note = fields(x);
         field_str(x, note, "text", arena_printf(x->scratch, "accepted risk, %s: %s", accepted->map.pairs[i].key, val_cstr(accepted->map.pairs[i].val)));
@@ -352,7 +356,8 @@ int exec_run(struct arena *a, const struct exec_spec *spec, struct err *err) {
     loop_signal(spec->loop, SIGINT, interrupted, x);
     loop_signal(spec->loop, SIGTERM, interrupted, x);
     int status = 9;
-    if (start(x)) {
+    if (spec->resume ? resume_start(x) : start(x)) {
+        locked_started(x);
         turn(x);
         while (!(x->run->ended && !x->committing)) {
             if (x->broken && !busy(x))

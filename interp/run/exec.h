@@ -17,8 +17,10 @@ struct question {
     const char *path;
     const char *text;
     const char *attest;   /* the member that must be attested, or NULL for an approval */
+    bool fact;            /* not whether it may be done, but whether it happened: never implied by --yes */
 };
-/* yes: how tells in what way ("--yes", "terminal"); no: how is "denied" or "no terminal". */
+/* yes: how tells in what way ("--yes", "terminal"); no: how is "denied" or "no terminal"; of a fact that is not one: ANSWER_NO. */
+#define ANSWER_NO "no"
 typedef void answer_fn(void *ud, bool yes, const char *how);
 
 struct screen {
@@ -28,6 +30,15 @@ struct screen {
 
 struct asker {
     void (*ask)(struct asker *a, const struct question *q, answer_fn *done, void *ud);
+};
+
+/* A run that had broken off, or could not go on. */
+struct resume {
+    const struct event *const *events; /* all that it has recorded */
+    size_t n;
+    /* Paths of steps of which a person says that they are done, which counts only if the state shows it; and that they are not wanted. */
+    const char *const *done, *const *skip; /* ended by NULL */
+    const char *because;      /* of skip: the reason; and who says so */
 };
 
 struct exec_spec {
@@ -47,6 +58,8 @@ struct exec_spec {
     const char *const *accepted;  /* rules that may be broken, ended by NULL; or NULL */
     struct locker *lock;          /* held, and watched; NULL: none is needed */
     const struct val *locked;     /* of it: the data of the EV_LOCK that tells how it was taken */
+    const struct resume *resume;  /* the run that is taken up, with its run_id; NULL: a new one */
+    const char *asked, *folder;   /* the word on the command line, and where files are looked for: for a later resume */
     const char *plan_id, *plan_digest; /* of the saved plan that is carried out, which the store takes once; or NULL */
 };
 

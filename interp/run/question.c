@@ -1,5 +1,7 @@
 #include "run/turn.h"
 
+#include <string.h>
+
 struct asking {
     struct live *live;
     struct question q;
@@ -10,6 +12,8 @@ static void answer_handle(struct exec *x, struct happening *h) {
     val_map_set(x->scratch, d, "yes", val_bool(x->scratch, h->yes));
     field_str(x, d, "how", h->text);
     field_str(x, d, "attest", val_cstr(h->value));
+    if (!h->yes && !strcmp(h->text, ANSWER_NO))
+        val_map_set(x->scratch, d, "no", val_bool(x->scratch, true));
     h->live->looked = false; /* the answer may have taken long */
     emit(x, EV_ANSWERED, h->live->item->path, 0, d);
     if (val_len(x->run->attested)) /* expressions and attests see the new one */
@@ -30,16 +34,20 @@ static void ask_go(struct live *l, void *arg) {
     l->x->spec->asker->ask(l->x->spec->asker, &q->q, answer, q);
 }
 
-static void ask(struct live *l, const char *text, const char *attest) {
+static void ask(struct live *l, const char *text, const char *attest, bool fact) {
     struct exec *x = l->x;
     struct asking *q = arena_new_of(x->arena, struct asking);
     *q = (struct asking){.live = l, .q = {.path = l->item->path, .text = arena_strdup(x->arena, text),
-                                          .attest = attest ? arena_strdup(x->arena, attest) : NULL}};
+                                          .attest = attest ? arena_strdup(x->arena, attest) : NULL, .fact = fact}};
     struct val *d = fields(x);
     field_str(x, d, "question", text);
     field_str(x, d, "attest", attest);
     emit(x, EV_ASKED, l->item->path, 0, d);
     later(l, ask_go, q);
+}
+
+void ask_fact(struct live *l, const char *text) {
+    ask(l, text, NULL, true);
 }
 
 bool questions(struct live *l, const struct val *with, const char *title) {
@@ -56,7 +64,7 @@ bool questions(struct live *l, const struct val *with, const char *title) {
             const char *member = missing->map.pairs[0].key;
             const char *why = val_cstr(missing->map.pairs[0].val);
             ask(l, arena_printf(x->scratch, "%s: %s. Is it certain that %s cannot come back with its old state?", title, why ? why : member, member),
-                member);
+                member, false);
             return true;
         }
     }
@@ -78,6 +86,6 @@ bool questions(struct live *l, const struct val *with, const char *title) {
     }
     const char *site = x->spec->ld->site ? x->spec->ld->site->name : "local";
     ask(l, destroys ? arena_printf(x->scratch, "%s (site %s; destroys %s)", text, site, destroys) : arena_printf(x->scratch, "%s (site %s)", text, site),
-        NULL);
+        NULL, false);
     return true;
 }

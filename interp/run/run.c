@@ -1,4 +1,4 @@
-#include "run/run.h"
+#include "run/fold.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@ struct fan *run_fan(const struct run *r, const char *path) {
     return path ? map_get(r->fans, path) : NULL;
 }
 
-static void touch(struct run *r, struct fan *f, struct item *it) {
+void fold_touch(struct run *r, struct fan *f, struct item *it) {
     if (r->ntouched == r->captouched) {
         size_t cap = r->captouched ? r->captouched * 2 : 64;
         struct touched *t = arena_array(r->arena, struct touched, cap);
@@ -33,8 +33,7 @@ static void touch(struct run *r, struct fan *f, struct item *it) {
 
 /* ---- structure ---- */
 
-/* Whether what is inside are the alternatives of a first_of. */
-static bool is_alternatives(const struct item *it) {
+bool fold_alternatives(const struct item *it) {
     return it->fan && it->fan->step->kind == STEP_FIRST_OF && !it->rescuing;
 }
 
@@ -42,12 +41,12 @@ static bool is_alternatives(const struct item *it) {
 static void alternative_next(struct run *r, struct item *owner) {
     if (owner->fans_over == owner->nfans) {
         owner->inside_over = true;
-        touch(r, NULL, owner);
+        fold_touch(r, NULL, owner);
         return;
     }
     struct fan *f = &owner->fans[owner->fans_over];
     f->waits = 0;
-    touch(r, f, NULL);
+    fold_touch(r, f, NULL);
 }
 
 static void fans_make(struct run *r, struct item *owner, struct step *const *steps, size_t n) {
@@ -58,15 +57,15 @@ static void fans_make(struct run *r, struct item *owner, struct step *const *ste
         *f = (struct fan){.path = path_step(r->arena, owner->path, steps[i]), .step = steps[i], .owner = owner,
                           .waits = steps[i]->nneeds, .each = steps[i]->for_each != NULL};
         map_put(r->fans, f->path, f);
-        if (is_alternatives(owner))
+        if (fold_alternatives(owner))
             f->waits = 1; /* its turn, see alternative_next */
         else if (!f->waits)
-            touch(r, f, NULL);
+            fold_touch(r, f, NULL);
     }
     owner->inside_over = !n;
     if (!n)
-        touch(r, NULL, owner);
-    else if (is_alternatives(owner))
+        fold_touch(r, NULL, owner);
+    else if (fold_alternatives(owner))
         alternative_next(r, owner);
 }
 
@@ -148,19 +147,23 @@ static void alternative_over(struct run *r, struct fan *f) {
         return;
     }
     owner->inside_over = true;
-    touch(r, NULL, owner);
+    fold_touch(r, NULL, owner);
+}
+
+bool fold_fan_bad(const struct fan *f) {
+    if (f->step->continue_on_failure && f->outcome == OUT_FAILED)
+        return false;
+    return f->blocked || f->outcome == OUT_FAILED || f->outcome == OUT_UNKNOWN || f->outcome == OUT_REFUSED;
 }
 
 static void fan_over(struct run *r, struct fan *f) {
     f->status = FAN_OVER;
     struct item *owner = f->owner;
-    if (is_alternatives(owner)) {
+    if (fold_alternatives(owner)) {
         alternative_over(r, f);
         return;
     }
-    bool bad = f->blocked || f->outcome == OUT_FAILED || f->outcome == OUT_UNKNOWN || f->outcome == OUT_REFUSED;
-    if (f->step->continue_on_failure && f->outcome == OUT_FAILED)
-        bad = false;
+    const bool bad = fold_fan_bad(f);
     for (size_t i = 0; i < f->step->nusers; i++) {
         struct fan *u = fan_of(owner, f->step->users[i]);
         assert(u->waits > 0);
@@ -170,12 +173,12 @@ static void fan_over(struct run *r, struct fan *f) {
             u->failed_need = f->step->id;
         }
         if (!u->waits)
-            touch(r, u, NULL);
+            fold_touch(r, u, NULL);
     }
     owner->inside_failed |= bad;
     if (++owner->fans_over == owner->nfans) {
         owner->inside_over = true;
-        touch(r, NULL, owner);
+        fold_touch(r, NULL, owner);
     }
 }
 
@@ -210,7 +213,7 @@ static void item_over(struct run *r, struct item *it, enum outcome outcome) {
         if (try_over(f, it, outcome))
             fan_over(r, f);
         else
-            touch(r, f, NULL);
+            fold_touch(r, f, NULL);
         return;
     }
     size_t busy = 0;
@@ -218,7 +221,7 @@ static void item_over(struct run *r, struct item *it, enum outcome outcome) {
         busy += item_busy(&f->items[i]);
     bool gave_up = f->failed > (size_t)f->step->max_failures;
     if (f->over < f->nitems && !(gave_up && !busy)) {
-        touch(r, f, NULL);
+        fold_touch(r, f, NULL);
         return;
     }
     size_t n[OUT_REFUSED + 1] = {0};
@@ -273,7 +276,7 @@ static bool on_opened(struct run *r, const struct event *e, struct err *err) {
     EXPECT(!f->each || (val_is(items, VAL_LIST) && val_len(items)), "it has no items");
     f->status = FAN_OPEN;
     items_make(r, f, items);
-    touch(r, f, NULL);
+    fold_touch(r, f, NULL);
     return true;
 }
 
@@ -289,7 +292,8 @@ static bool on_skipped(struct run *r, const struct event *e, struct err *err) {
 
 static bool on_asked(struct run *r, const struct event *e, struct err *err) {
     struct item *it = run_item(r, e->path);
-    EXPECT(it && it->status == ITEM_NEW, "the step is not about to start");
+    EXPECT(it && (it->status == ITEM_NEW || it->status == ITEM_ACTED), "the step is not about to start");
+    it->asked_after = it->status == ITEM_ACTED;
     it->status = ITEM_ASKED;
     it->question = val_get_str(e->data, "question", "");
     return true;
@@ -298,9 +302,13 @@ static bool on_asked(struct run *r, const struct event *e, struct err *err) {
 static bool on_answered(struct run *r, const struct event *e, struct err *err) {
     struct item *it = run_item(r, e->path);
     EXPECT(it && it->status == ITEM_ASKED, "nothing was asked");
-    it->status = ITEM_NEW;
+    it->status = it->asked_after ? ITEM_ACTED : ITEM_NEW;
     const char *attest = val_get_str(e->data, "attest", NULL);
-    if (!val_get_bool(e->data, "yes", false)) {
+    if (it->asked_after) { /* whether it happened */
+        it->outcome = val_get_bool(e->data, "yes", false) ? OUT_OK : OUT_UNKNOWN;
+        it->denied = val_get_bool(e->data, "no", false);
+        it->orphan = it->outcome != OUT_OK;
+    } else if (!val_get_bool(e->data, "yes", false)) {
         it->denied = true;
         it->message = val_get_str(e->data, "how", "denied");
     } else if (attest) {
@@ -312,7 +320,7 @@ static bool on_answered(struct run *r, const struct event *e, struct err *err) {
     } else {
         it->approved = true;
     }
-    touch(r, NULL, it);
+    fold_touch(r, NULL, it);
     return true;
 }
 
@@ -320,7 +328,7 @@ static bool on_bound(struct run *r, const struct event *e, struct err *err) {
     struct item *it = run_item(r, e->path);
     EXPECT(it && it->rb && it->status == ITEM_NEW, "the step is not a runbook about to start");
     it->inputs = val_get(e->data, "inputs");
-    touch(r, NULL, it);
+    fold_touch(r, NULL, it);
     return true;
 }
 
@@ -334,6 +342,7 @@ static bool on_started(struct run *r, const struct event *e, struct err *err) {
     it->with = val_get(e->data, "with");
     it->before = val_get(e->data, "before");
     it->message = NULL;
+    it->orphan = it->claimed = false;
     if (st->kind == STEP_GROUP || st->kind == STEP_RUNBOOK || st->kind == STEP_FIRST_OF) {
         const struct step *list = st->kind == STEP_RUNBOOK ? st->sub->root : st;
         it->status = ITEM_INSIDE;
@@ -354,7 +363,7 @@ static bool on_acted(struct run *r, const struct event *e, struct err *err) {
     it->outputs = val_get(e->data, "outputs");
     it->message = val_get_str(e->data, "message", NULL);
     r->acting--;
-    touch(r, NULL, it);
+    fold_touch(r, NULL, it);
     return true;
 }
 
@@ -370,9 +379,16 @@ static bool on_ended(struct run *r, const struct event *e, struct err *err) {
     it->cause = val_get_str(e->data, "cause", NULL);
     if (it->cause && !strcmp(it->cause, "prediction"))
         r->cause = it->cause;
+    if (val_get_bool(e->data, "again", false)) {
+        it->status = ITEM_NEW;
+        it->outcome = OUT_NONE;
+        it->orphan = it->denied = false;
+        fold_touch(r, NULL, it);
+        return true;
+    }
     if (val_get_bool(e->data, "retry", false)) {
         it->status = ITEM_RETRYING;
-        touch(r, NULL, it);
+        fold_touch(r, NULL, it);
         return true;
     }
     if (val_get_bool(e->data, "rescue", false)) {
@@ -418,12 +434,12 @@ static bool (*const folds[EV_COUNT])(struct run *, const struct event *, struct 
     [EV_RUN_STARTED] = on_run_started, [EV_OBSERVED] = on_observed, [EV_OPENED] = on_opened,     [EV_SKIPPED] = on_skipped,
     [EV_ASKED] = on_asked,             [EV_ANSWERED] = on_answered, [EV_BOUND] = on_bound,       [EV_STARTED] = on_started,
     [EV_ACTED] = on_acted,             [EV_ENDED] = on_ended,       [EV_LOG] = on_nothing,       [EV_NOTE] = on_nothing,
-    [EV_STOPPING] = on_stopping,       [EV_RUN_ENDED] = on_run_ended,   [EV_LOCK] = on_nothing,
+    [EV_STOPPING] = on_stopping,       [EV_RUN_ENDED] = on_run_ended, [EV_LOCK] = on_nothing,      [EV_RESUMED] = fold_resumed,
 };
 
 bool run_apply(struct run *r, const struct event *e, struct err *err) {
     EXPECT(e->type == EV_RUN_STARTED || r->started, "the run has not started");
-    EXPECT(!r->ended, "the run is over");
+    EXPECT(!r->ended || e->type == EV_RESUMED, "the run is over");
     if (!folds[e->type](r, e, err))
         return false;
     r->events++;

@@ -11,7 +11,9 @@
  *         NEW -(EV_STARTED)-> ACTING -(EV_ACTED)-> ACTED -(EV_ENDED)-> OVER, or, with attempts left, RETRYING -(EV_STARTED)-> ACTING
  *         a group, first_of or runbook: NEW -(EV_STARTED)-> INSIDE -(EV_ENDED)-> OVER; a runbook is bound before: NEW -(EV_BOUND)-> NEW
  *         any that failed and has `rescue`: -(EV_ENDED rescue)-> INSIDE, with the fans of its rescue steps, -(EV_ENDED)-> OVER
- *         NEW -(EV_ENDED skipped|refused|failed)-> OVER */
+ *         NEW -(EV_ENDED skipped|refused|failed)-> OVER
+ *   A run that is taken up again (EV_RESUMED, reopen.c): OVER goes back to ACTED if nobody knows how it ended, and to NEW if it was stopped or not
+ *   approved; ACTED -(EV_ASKED whether it happened)-> ASKED -(EV_ANSWERED)-> ACTED; ACTED -(EV_ENDED again)-> NEW if it did not happen. */
 #ifndef RUN_RUN_H
 #define RUN_RUN_H
 
@@ -50,6 +52,9 @@ struct item {
     enum outcome outcome;
     int attempt;             /* of the act under way or last; 0: none yet */
     bool approved, denied;
+    bool asked_after;        /* what is asked is whether it happened, not whether it may begin */
+    bool orphan;             /* its act was under way when the run broke off, or ended in a way that nobody knows; it has not begun anew since */
+    bool claimed;            /* somebody says that it is done */
     const char *question;    /* while ASKED */
     const struct val *with, *before, *outputs;
     const char *message;
@@ -95,6 +100,8 @@ struct run *run_new(struct arena *a, const char *id, const struct runbook *rb);
 /* Folds one event. The event and its data must live as long as the run. An event that does not fit the state (an unknown path, an end without
  * a start) is an error and changes nothing: a journal that was tampered with, or made by another runbook. */
 bool run_apply(struct run *r, const struct event *e, struct err *err);
+/* Marks everything that is not over as touched, and what of each for_each was taken up: after the events of a run that is taken up again. */
+void run_look_at_all(struct run *r);
 struct item *run_item(const struct run *r, const char *path);
 struct fan *run_fan(const struct run *r, const char *path);
 /* The step instance whose refusal makes an item (or the root) refused, as far down as it goes; NULL if none does. */

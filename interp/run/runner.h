@@ -25,6 +25,7 @@ struct act_call {
     int attempt;
     const struct val *with;     /* for a command: its argv */
     const struct val *effect;   /* of a step that declares effects: path → value, evaluated; NULL without */
+    bool follow;                /* it was begun by a process that is gone, and may still be going on: find it, and do not begin it again */
     int64_t timeout_ms;         /* 0: none */
     void (*log)(void *ud, const char *line);
     void (*done)(void *ud, enum outcome outcome, const struct val *outputs, const char *message);

@@ -53,6 +53,11 @@ static bool settle_unknown(struct live *l) {
     }
     if (may_look_again(l))
         return false;
+    if (l->item->orphan) {
+        const bool told = r == CALL_OK && !val_is(answer, VAL_STRING);
+        orphan_end(l, told, r == CALL_OK ? val_cstr(answer) : eval_why(x, r, &sig, errs));
+        return false;
+    }
     if (r == CALL_OK && !val_is(answer, VAL_STRING)) {
         l->outcome = OUT_FAILED;
         l->message = kept(l, arena_printf(x->scratch, "%s; the state shows that it did not happen", l->message ? l->message : "no answer"));
@@ -180,7 +185,8 @@ void after_act(struct live *l) {
         end_item(l, OUT_UNKNOWN, NULL, l->message, NULL); /* whoever interrupts twice wants no more waiting */
         return;
     }
-    settle_begin(l);
+    if (l->outcome != OUT_UNKNOWN || !it->orphan || !orphan_begin(l))
+        settle_begin(l);
 }
 
 /* What came of the steps of a rescue. What was rescued is ok, and says what it was rescued from. */

@@ -35,12 +35,18 @@ bool slot_take(struct live *l) {
         }
         return false;
     }
-    l->acting = true;
-    l->membership = membership;
-    if (h)
-        h->live = l;
-    x->acts++;
+    slot_hold(l);
     return true;
+}
+
+void slot_hold(struct live *l) {
+    struct exec *x = l->x;
+    const struct step *st = l->item->fan->step;
+    l->acting = true;
+    l->membership = st->def ? val_get_str(st->def->decl, "membership", NULL) : NULL;
+    if (l->membership)
+        holder_of(x, l->membership)->live = l;
+    x->acts++;
 }
 
 void slot_free(struct live *l) {

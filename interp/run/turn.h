@@ -46,6 +46,7 @@ struct live {
     uint64_t timer;
     int64_t deadline;        /* of a wait or of settling; monotonic ms, 0: none */
     bool announced;          /* of a wait: people were told what to do meanwhile */
+    bool asked;              /* whether it happened: a person was */
     const char *why;         /* why what is waited for did not hold at the last look */
     enum outcome outcome;    /* of the attempt so far */
     const struct val *outputs;
@@ -139,10 +140,26 @@ void advance(struct exec *x); /* until nothing is touched */
 
 /* A slot for an act, and the membership that it changes. false: it is queued, and begun again when one is free. */
 bool slot_take(struct live *l);
+/* The same for one that has it already, in a run that is taken up: it does not wait. */
+void slot_hold(struct live *l);
 void slot_free(struct live *l);
 void queue_retry(struct exec *x);     /* those that wait for a slot, in order */
 
+/* ---- resume.c ---- */
+
+/* Folds what was recorded, and takes up what was under way. false: told in err. */
+bool resume_start(struct exec *x);
+/* What an act that was under way when the run broke off is to be done with: as recorded, with the secrets that the journal does not hold. */
+const struct val *recorded_with(struct live *l);
+/* Of an orphan in ITEM_ACTED whose outcome nobody knows: what its action says is to be done. Returns whether that is all; otherwise its `done` is asked. */
+bool orphan_begin(struct live *l);
+/* And after that: happened: what the state shows; NULL and why: it cannot be told. */
+void orphan_end(struct live *l, bool told, const char *why);
+
 /* ---- question.c ---- */
+
+/* Asks whether an act happened of which nobody knows. */
+void ask_fact(struct live *l, const char *text);
 
 /* Asks what must be asked before the act. Returns whether the act must wait, or will not be. */
 bool questions(struct live *l, const struct val *with, const char *title);
@@ -167,6 +184,9 @@ void begin(struct live *l);           /* an item in ITEM_NEW */
 bool arrive(struct live *l);
 
 /* ---- act.c ---- */
+
+/* Follows the act of an orphan that may still be going on, instead of beginning it. */
+void follow_act(struct live *l);
 
 /* Records the intent, and acts once it is durable. The item has its slot. */
 void attempt(struct live *l, const struct val *with);

@@ -4,7 +4,7 @@
 
 static const int64_t wait_default_ms = 5 * 60 * 1000;
 
-static void wait_end(struct live *l, enum outcome outcome, const char *message) {
+static void wait_end(struct live *l, enum outcome outcome, const char *message, const char *cause) {
     struct exec *x = l->x;
     if (l->timer)
         loop_timer_stop(x->spec->loop, l->timer);
@@ -21,7 +21,7 @@ static void wait_end(struct live *l, enum outcome outcome, const char *message) 
         if (!outputs)
             outcome = OUT_FAILED, message = why;
     }
-    end_item(l, outcome, outputs, message, NULL);
+    end_item(l, outcome, outputs, message, cause);
 }
 
 static void wait_look(struct live *l);
@@ -76,7 +76,7 @@ static void wait_look(struct live *l) {
     const char *why = NULL;
     bool known = live_test(l, st->wait, &holds, &why);
     if (known && holds) {
-        wait_end(l, OUT_OK, NULL);
+        wait_end(l, OUT_OK, NULL, NULL);
         return;
     }
     const int64_t left = l->deadline - now_ms(x);
@@ -90,7 +90,7 @@ static void wait_look(struct live *l) {
             buf_printf(&b, " (%s)", why);
         const char *message = arena_strdup(x->scratch, b.data);
         buf_done(&b);
-        wait_end(l, OUT_FAILED, message);
+        wait_end(l, OUT_FAILED, message, NULL);
         return;
     }
     if (!l->announced)
@@ -102,7 +102,7 @@ void wait_start(struct live *l) {
     const char *why;
     int64_t timeout;
     if (!live_duration(l, l->item->fan->step->timeout, wait_default_ms, &timeout, &why)) {
-        wait_end(l, OUT_FAILED, arena_printf(l->x->scratch, "its 'timeout' cannot be worked out: %s", why));
+        wait_end(l, OUT_FAILED, arena_printf(l->x->scratch, "its 'timeout' cannot be worked out: %s", why), NULL);
         return;
     }
     l->deadline = now_ms(l->x) + timeout;
@@ -112,5 +112,5 @@ void wait_start(struct live *l) {
 }
 
 void wait_stop(struct live *l, const char *why) {
-    wait_end(l, OUT_FAILED, why);
+    wait_end(l, OUT_FAILED, why, "interrupted");
 }

@@ -15,6 +15,8 @@ struct ui_asker {
     struct asker asker;
     struct loop *loop;
     bool yes;
+    const char *const *approved;
+    size_t napproved;
     struct asking *first, **end; /* questions for the terminal: the first is on it, the others wait */
 };
 
@@ -39,6 +41,19 @@ static void at_once_yes(void *ud) {
     free(k);
 }
 
+static void at_once_approved(void *ud) {
+    struct asking *k = ud;
+    k->done(k->ud, true, "--approve");
+    free(k);
+}
+
+static bool is_approved(const struct ui_asker *ui, const char *path) {
+    for (size_t i = 0; i < ui->napproved; i++)
+        if (!strcmp(ui->approved[i], path))
+            return true;
+    return false;
+}
+
 static void put_question(struct asking *k);
 
 /* The terminal hands over whole lines. The loop goes on meanwhile, so that an interrupt ends the waiting. */
@@ -56,8 +71,8 @@ static void on_line(void *ud, unsigned events) {
         ui->end = &ui->first;
     line[n > 0 ? n : 0] = 0;
     line[strcspn(line, "\r\n")] = 0;
-    const bool yes = n > 0 && !strcmp(line, "yes");
-    k->done(k->ud, yes, yes ? "terminal" : n > 0 ? "denied on the terminal" : "the terminal was closed");
+    const bool yes = n > 0 && !strcmp(line, "yes"), no = k->q.fact && n > 0 && !strcmp(line, "no");
+    k->done(k->ud, yes, yes ? "terminal" : no ? ANSWER_NO : n > 0 ? "denied on the terminal" : "the terminal was closed");
     free(k);
     if (ui->first)
         put_question(ui->first);
@@ -69,7 +84,7 @@ static void put_question(struct asking *k) {
         buf_add_visible(&b, k->q.text, strlen(k->q.text));
         buf_addc(&b, '\n');
     }
-    buf_printf(&b, "%s: type yes to go on, anything else to stop: ", k->q.path);
+    buf_printf(&b, k->q.fact ? "%s: type yes if it did, no if it did not, anything else to stop: " : "%s: type yes to go on, anything else to stop: ", k->q.path);
     tcflush(STDIN_FILENO, TCIFLUSH); /* what was typed before the question is no answer to it */
     fputs(b.data, stderr);
     fflush(stderr);
@@ -81,8 +96,9 @@ static void ask(struct asker *a, const struct question *q, answer_fn *done, void
     struct ui_asker *ui = (struct ui_asker *)a;
     struct asking *k = mem_alloc(sizeof *k);
     *k = (struct asking){.ui = ui, .q = *q, .done = done, .ud = ud};
-    if (ui->yes && !q->attest) {
-        loop_timer(ui->loop, 0, at_once_yes, k);
+    const bool approval = !q->attest && !q->fact;
+    if (approval && (ui->yes || is_approved(ui, q->path))) {
+        loop_timer(ui->loop, 0, ui->yes ? at_once_yes : at_once_approved, k);
         return;
     }
     if (!isatty(STDIN_FILENO)) {
@@ -96,9 +112,9 @@ static void ask(struct asker *a, const struct question *q, answer_fn *done, void
         put_question(k);
 }
 
-struct asker *asker_new(struct arena *a, struct loop *l, bool yes) {
+struct asker *asker_new(struct arena *a, struct loop *l, bool yes, const char *const *approved, size_t n) {
     struct ui_asker *ui = arena_new_of(a, struct ui_asker);
-    *ui = (struct ui_asker){.asker = {.ask = ask}, .loop = l, .yes = yes};
+    *ui = (struct ui_asker){.asker = {.ask = ask}, .loop = l, .yes = yes, .approved = approved, .napproved = n};
     ui->end = &ui->first;
     return &ui->asker;
 }

@@ -57,7 +57,10 @@ static struct line line_ended(struct arena *a, const struct event *e, const stru
     const struct item *it = r ? run_item(r, e->path) : NULL;
     const bool goes_on = o == OUT_FAILED && it && it->fan && it->fan->step->continue_on_failure;
     struct line l = {words[o].word, goes_on ? LOOK_WARN : words[o].look, val_get_str(e->data, "message", ""), took(a, e, r)};
-    if (val_get_bool(e->data, "retry", false)) {
+    if (val_get_bool(e->data, "again", false)) {
+        l.word = "again";
+        l.look = LOOK_WARN;
+    } else if (val_get_bool(e->data, "retry", false)) {
         struct buf b = BUF_INIT;
         duration_print(&b, val_get_int(e->data, "delay", 0));
         l.text = arena_printf(a, "%s; tried again in %s", l.text, b.data);
@@ -112,6 +115,11 @@ static struct line line_of(struct arena *a, const struct event *e, const struct 
     }
     case EV_LOCK:
         return (struct line){"lock", !strcmp(val_get_str(d, "what", ""), "lost") ? LOOK_BAD : LOOK_DIM, val_get_str(d, "text", ""), NULL};
+    case EV_RESUMED: {
+        const struct val *about = val_get(d, "about");
+        return (struct line){"resumed", LOOK_BOLD, arena_printf(a, "by %s on %s", val_get_str(about, "user", "?"), val_get_str(about, "host", "?")),
+                             val_len(val_get(d, "claimed")) ? clip(a, val_get(d, "claimed"), 200) : NULL};
+    }
     case EV_COUNT:
         break;
     }
