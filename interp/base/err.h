@@ -64,8 +64,12 @@ void err_sort(struct err *e);
 void diag_render(const struct diag *d, struct buf *out);
 void err_render(const struct err *e, struct buf *out);
 
-/* Appends s with control characters, escapes and invalid UTF-8 made visible (\x1b, \u202e); tabs become one space. */
+/* Appends s without secrets, and with control characters, escapes and invalid UTF-8 made visible (\x1b, \u202e); tabs become one space. No
+ * text of others reaches a screen but through this. */
 void buf_add_visible(struct buf *b, const char *s, size_t len);
+/* The same for a text that may have several lines: those after the first begin with indent spaces and ": ", where no line of ours does, so that
+ * none can be taken for one of ours. */
+void buf_add_lines(struct buf *b, const char *s, size_t len, size_t indent);
 
 struct mark mark_none(void);
 struct mark mark_whole(const struct source *src);

@@ -1,19 +1,16 @@
 #include "base/err.h"
 
+#include "base/redact.h"
 #include "base/utf8.h"
 
 #include <string.h>
 
 /* A quoted line longer than this many bytes is cut to a window around the mark. */
 enum { window = 120, before_mark = 60 };
+enum { max_lines = 100, continued = 6 }; /* of one message; columns before those after the first */
 
-/* Characters that move the cursor, turn the writing direction, or cannot be seen. */
-static bool hidden(uint32_t c) {
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) ||
-           c == 0xfeff || c == 0xad || (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe007f);
-}
-
-void buf_add_visible(struct buf *b, const char *s, size_t len) {
+/* The bytes as they are; redacted ones have been looked for. */
+static void add_shown(struct buf *b, const char *s, size_t len) {
     for (size_t i = 0; i < len;) {
         uint32_t c = 0;
         const size_t n = utf8_decode(s + i, len - i, &c);
@@ -21,12 +18,50 @@ void buf_add_visible(struct buf *b, const char *s, size_t len) {
             buf_printf(b, "\\x%02x", (unsigned char)s[i]);
         else if (c == '\t')
             buf_addc(b, ' ');
-        else if (hidden(c))
+        else if (utf8_hidden(c))
             buf_printf(b, c < 0x100 ? "\\x%02x" : "\\u%04x", c);
         else
             buf_add(b, s + i, n);
         i += n ? n : 1;
     }
+}
+
+/* Secrets are looked for in what is meant, before it is changed for the screen. */
+void buf_add_visible(struct buf *b, const char *s, size_t len) {
+    if (!redact_found(s, len)) {
+        add_shown(b, s, len);
+        return;
+    }
+    struct buf masked = BUF_INIT;
+    redact_text(s, len, &masked);
+    add_shown(b, masked.data, masked.len);
+    buf_done(&masked);
+}
+
+static void add_lines(struct buf *b, const char *s, size_t len, size_t indent) {
+    while (len && (s[len - 1] == '\n' || s[len - 1] == '\r' || s[len - 1] == ' '))
+        len--;
+    for (size_t n, told = 0;; s += n + 1, len -= n + 1, told++) {
+        const char *nl = memchr(s, '\n', len);
+        n = nl ? (size_t)(nl - s) : len;
+        if (told == max_lines) {
+            buf_adds(b, "(and more lines)");
+            return;
+        }
+        add_shown(b, s, n && s[n - 1] == '\r' ? n - 1 : n);
+        if (!nl)
+            return;
+        buf_addc(b, '\n');
+        buf_addrep(b, ' ', indent);
+        buf_adds(b, ": ");
+    }
+}
+
+void buf_add_lines(struct buf *b, const char *s, size_t len, size_t indent) {
+    struct buf masked = BUF_INIT;
+    redact_text(s, len, &masked);
+    add_lines(b, masked.data, masked.len, indent);
+    buf_done(&masked);
 }
 
 /* Columns that the text takes once it was made visible; wide characters count as one. */
@@ -69,7 +104,7 @@ static size_t char_end(const char *s, size_t len, size_t i) {
 
 static void remark(const char *text, struct buf *out) {
     buf_adds(out, "      = ");
-    buf_add_visible(out, text, strlen(text));
+    buf_add_lines(out, text, strlen(text), continued + 2);
     buf_addc(out, '\n');
 }
 
@@ -87,6 +122,8 @@ static bool quote(const struct diag *d, struct buf *out) {
     size_t end = char_end(line, len, m->len < len - col ? col + m->len : len);
     col = char_start(line, len, col);
     size_t from = 0, to = len;
+    if (redact_found(line, len))
+        return false; /* a caret would point into what is not shown */
     if (len > window) {
         from = col > before_mark ? char_start(line, len, col - before_mark) : 0;
         to = from + window < len ? char_end(line, len, from + window) : len;
@@ -120,8 +157,14 @@ void diag_render(const struct diag *d, struct buf *out) {
         buf_adds(out, ": ");
     }
     buf_adds(out, d->severity == SEV_ERROR ? "error: " : "warning: ");
-    buf_add_visible(out, d->message, strlen(d->message));
-    buf_printf(out, " [%s]\n", d->code);
+    struct buf message = BUF_INIT;
+    buf_add_lines(&message, d->message, strlen(d->message), continued);
+    const size_t first = strcspn(message.data, "\n"); /* the code belongs to the first line */
+    buf_add(out, message.data, first);
+    buf_printf(out, " [%s]", d->code);
+    buf_adds(out, message.data + first);
+    buf_addc(out, '\n');
+    buf_done(&message);
     const bool quoted = m->src && m->line && quote(d, out);
     if (!quoted && d->hint)
         remark(d->hint, out);

@@ -1,6 +1,8 @@
 #include "cmd/observe.h"
 
+#include "ui/out.h"
 #include "value/json.h"
+#include "value/redacted.h"
 #include "value/yaml_print.h"
 
 #include <string.h>
@@ -73,15 +75,16 @@ int cmd_capture(struct ctx *c) {
         if (s->how == SEEN_UNOBSERVED)
             err_warn(c->err, mark_none(), "unobserved", "state.%s could not be observed, and is marked so: %s", s->part.name, s->why);
     }
-    struct buf b = BUF_INIT;
-    if (c->opt.output && !strcmp(c->opt.output, "json"))
-        json_print(world, JSON_INDENT, &b);
-    else
-        yaml_print(world, &b);
-    if (b.len && b.data[b.len - 1] != '\n')
-        buf_addc(&b, '\n');
-    fwrite(b.data, 1, b.len, stdout);
-    buf_done(&b);
+    if (c->opt.output && !strcmp(c->opt.output, "json")) {
+        out_json(stdout, world, JSON_INDENT);
+    } else {
+        struct buf b = BUF_INIT;
+        yaml_print(redacted(c->arena, world), &b);
+        if (b.len && b.data[b.len - 1] != '\n')
+            buf_addc(&b, '\n');
+        out_record(stdout, b.data, b.len);
+        buf_done(&b);
+    }
     model_free(o.state);
     return ctx_report(c);
 }

@@ -1,5 +1,7 @@
 #include "cmd/cmd.h"
 
+#include "ui/out.h"
+
 int cmd_check(struct ctx *c) {
     if (!ctx_language(c))
         return ctx_report(c);
@@ -10,6 +12,6 @@ int cmd_check(struct ctx *c) {
     const int status = ctx_report(c);
     for (int i = 0; i < c->argc; i++)
         if (good[i])
-            printf("%s: ok, %zu step%s\n", c->argv[i], good[i]->nall, good[i]->nall == 1 ? "" : "s");
+            out_printf(stdout, "%s: ok, %zu step%s\n", c->argv[i], good[i]->nall, good[i]->nall == 1 ? "" : "s");
     return status;
 }

@@ -1,5 +1,6 @@
 #include "cmd/cmd.h"
 
+#include "base/redact.h"
 #include "ui/asker.h"
 #include "value/file.h"
 
@@ -49,7 +50,11 @@ bool credentials(struct ctx *c, const struct val **ret) {
     if (!u)
         return true;
     const struct val *ucp = val_get(c->site_val, "ucp");
-    const char *secret = password(c);
+    const char *secret = password(c), *why;
+    if (secret && !redact_add(secret, strlen(secret), &why)) {
+        err_add(c->err, mark_none(), "secret-unmaskable", "the password of UCP cannot be used: %s", why);
+        return false;
+    }
     if (secret)
         ucp = val_map_with(a, ucp, "password", val_secret(a, val_str(a, secret)));
     if (u->ca) {

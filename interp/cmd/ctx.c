@@ -2,6 +2,7 @@
 
 #include "cmd/embedded.h"
 #include "store/store.h"
+#include "ui/out.h"
 #include "value/file.h"
 
 #include <stdlib.h>
@@ -15,7 +16,7 @@ int ctx_report(struct ctx *c) {
     err_sort(c->err);
     err_render(c->err, &b);
     fflush(stdout);
-    fwrite(b.data, 1, b.len, stderr);
+    out_buf(stderr, &b);
     buf_done(&b);
     static const struct {
         const char *code;

@@ -1,5 +1,6 @@
 #include "cmd/observe.h"
 
+#include "ui/out.h"
 #include "ui/screens.h"
 #include "value/json.h"
 
@@ -302,9 +303,8 @@ static void print_text(struct ctx *c, const struct diagnosis *d, struct buf *b) 
 
 /* ---- JSON Lines ---- */
 
-static void record(struct buf *b, const struct val *v) {
-    json_print(v, JSON_COMPACT, b);
-    buf_addc(b, '\n');
+static void record(const struct val *v) {
+    out_json(stdout, v, JSON_COMPACT);
 }
 
 static struct val *record_new(struct arena *a, const char *type) {
@@ -318,7 +318,7 @@ static void set_text(struct arena *a, struct val *m, const char *key, const char
         val_map_set(a, m, key, val_str(a, text));
 }
 
-static void print_json(struct ctx *c, const struct diagnosis *d, struct buf *b) {
+static void print_json(struct ctx *c, const struct diagnosis *d) {
     struct arena *a = c->arena;
     for (size_t i = 0; i < d->seen.n; i++) {
         const struct seen *s = &d->seen.parts[i];
@@ -338,7 +338,7 @@ static void print_json(struct ctx *c, const struct diagnosis *d, struct buf *b) 
             val_map_set(a, capabilities, f->def->name, one);
         }
         val_map_set(a, m, "capabilities", capabilities);
-        record(b, m);
+        record(m);
     }
     for (size_t i = 0; i < d->nadvice; i++) {
         const struct advice *ad = &d->advice[i];
@@ -349,14 +349,14 @@ static void print_json(struct ctx *c, const struct diagnosis *d, struct buf *b) 
         set_text(a, m, "advice", advice_kind_name(ad->kind));
         set_text(a, m, "message", ad->message);
         set_text(a, m, "command", ad->kind == ADVICE_APPLIES ? command_for(c, d, ad) : NULL);
-        record(b, m);
+        record(m);
     }
     struct val *m = record_new(a, "verdict");
     set_text(a, m, "site", c->site->name);
     val_map_set(a, m, "wrong", d->wrong);
     set_text(a, m, "begin", d->begin ? d->begin->name : NULL);
     val_map_set(a, m, "exit", val_int(a, val_len(d->wrong) ? EXIT_STEP : EXIT_DONE));
-    record(b, m);
+    record(m);
 }
 
 int cmd_diagnose(struct ctx *c) {
@@ -373,15 +373,15 @@ int cmd_diagnose(struct ctx *c) {
     const char *lowest;
     judge_all(c, &d, &lowest);
     d.begin = way_out(&d, lowest);
-    struct buf b = BUF_INIT;
     if (c->opt.output && !strcmp(c->opt.output, "json")) {
         json_version(stdout);
-        print_json(c, &d, &b);
+        print_json(c, &d);
     } else {
+        struct buf b = BUF_INIT;
         print_text(c, &d, &b);
+        out_buf(stdout, &b);
+        buf_done(&b);
     }
-    fwrite(b.data, 1, b.len, stdout);
-    buf_done(&b);
     model_free(d.seen.state);
     ctx_report(c); /* warnings */
     return val_len(d.wrong) ? EXIT_STEP : EXIT_DONE;

@@ -1,5 +1,6 @@
 #include "cmd/cmd.h"
 
+#include "ui/out.h"
 #include "value/json.h"
 
 #include <string.h>
@@ -8,7 +9,7 @@
 static void print_entries(const char *title, const struct val *entries) {
     if (!val_len(entries) || entries->kind != VAL_MAP)
         return;
-    printf("\n%s\n", title);
+    out_printf(stdout, "\n%s\n", title);
     for (size_t i = 0; i < entries->map.n; i++) {
         const struct val *e = entries->map.pairs[i].val;
         const char *required = val_get_bool(e, "required", false) ? ", required" : "";
@@ -17,7 +18,7 @@ static void print_entries(const char *title, const struct val *entries) {
             buf_adds(&b, ", default ");
             val_show(val_get(e, "default"), &b, 60);
         }
-        printf("  %-20s %s%s%s%s%s\n", entries->map.pairs[i].key, val_get_str(e, "type", "any"), required, b.data,
+        out_printf(stdout, "  %-20s %s%s%s%s%s\n", entries->map.pairs[i].key, val_get_str(e, "type", "any"), required, b.data,
                val_get_str(e, "description", NULL) ? ": " : "", val_get_str(e, "description", ""));
         buf_done(&b);
     }
@@ -34,7 +35,7 @@ static void print_value(const char *title, const struct val *v) {
         }
     else
         val_show(v, &b, 0);
-    printf("%-11s %s\n", title, b.data);
+    out_printf(stdout, "%-11s %s\n", title, b.data);
     buf_done(&b);
 }
 
@@ -43,19 +44,19 @@ static void print_outcomes(const struct def *d) {
     if (d->kind != DEF_ACTION)
         return;
     if (val_get_bool(d->decl, "planned", false))
-        printf("\nIt cannot act yet; it can be planned and rehearsed.\n");
+        out_printf(stdout, "\nIt cannot act yet; it can be planned and rehearsed.\n");
     if (d->noutcomes)
-        printf("\noutcomes, beside ok, failed and no answer\n");
+        out_printf(stdout, "\noutcomes, beside ok, failed and no answer\n");
     for (size_t i = 0; i < d->noutcomes; i++)
-        printf("  %-20s %s\n", d->outcomes[i].name, val_get_str(val_get(d->decl, "outcome_texts"), d->outcomes[i].name, ""));
+        out_printf(stdout, "  %-20s %s\n", d->outcomes[i].name, val_get_str(val_get(d->decl, "outcome_texts"), d->outcomes[i].name, ""));
 }
 
 static void doc_def(const struct def *d) {
     static const struct {
         const char *key, *title;
     } values[] = {{"changes", "changes"}, {"destroys", "destroys"}, {"membership", "membership"}, {"on_unknown", "on unknown"}, {"settle", "settles in"}, {"needs", "needs"}, {"why", "why"}};
-    printf("%s %s: %s\n", def_kind_name(d->kind), d->name, val_get_str(d->decl, "summary", ""));
-    printf("%-11s %s\n", "from", d->src->name);
+    out_printf(stdout, "%s %s: %s\n", def_kind_name(d->kind), d->name, val_get_str(d->decl, "summary", ""));
+    out_printf(stdout, "%-11s %s\n", "from", d->src->name);
     for (size_t i = 0; i < sizeof values / sizeof *values; i++)
         print_value(values[i].title, val_get(d->decl, values[i].key));
     print_entries("inputs", val_get(d->decl, "inputs"));
@@ -65,19 +66,19 @@ static void doc_def(const struct def *d) {
     if (schema) {
         struct buf b = BUF_INIT;
         json_print(schema, JSON_INDENT, &b);
-        printf("\nschema\n%s\n", b.data);
+        out_printf(stdout, "\nschema\n%s\n", b.data);
         buf_done(&b);
     }
 }
 
 static void doc_runbook(const struct runbook *rb) {
-    printf("runbook %s %s: %s\n", rb->name, rb->version ? rb->version : "", rb->title ? rb->title : "");
+    out_printf(stdout, "runbook %s %s: %s\n", rb->name, rb->version ? rb->version : "", rb->title ? rb->title : "");
     if (rb->description)
-        printf("\n%s", rb->description);
+        out_printf(stdout, "\n%s", rb->description);
     if (rb->source)
-        printf("\nimplements: %s, %s\n", val_get_str(rb->source, "document", "?"), val_get_str(rb->source, "section", "?"));
+        out_printf(stdout, "\nimplements: %s, %s\n", val_get_str(rb->source, "document", "?"), val_get_str(rb->source, "section", "?"));
     if (rb->ninputs)
-        printf("\ninputs\n");
+        out_printf(stdout, "\ninputs\n");
     for (size_t i = 0; i < rb->ninputs; i++) {
         const struct input *in = &rb->inputs[i];
         struct buf b = BUF_INIT;
@@ -85,14 +86,14 @@ static void doc_runbook(const struct runbook *rb) {
             buf_adds(&b, ", default ");
             val_show(tmpl_source(in->def), &b, 80);
         }
-        printf("  %-20s %s%s%s%s%s\n", in->name, in->type, in->required ? ", required" : "", b.data, in->description ? ": " : "",
+        out_printf(stdout, "  %-20s %s%s%s%s%s\n", in->name, in->type, in->required ? ", required" : "", b.data, in->description ? ": " : "",
                in->description ? in->description : "");
         buf_done(&b);
     }
-    printf("\nsteps\n");
+    out_printf(stdout, "\nsteps\n");
     for (size_t i = 0; i < rb->nall; i++) {
         const struct step *st = rb->all[i];
-        printf("  %-24s %s\n", st->id, st->def ? st->def->name : st->sub ? st->sub->name : st->kind == STEP_WAIT ? "wait" : st->kind == STEP_COMMAND ? "command" : "group");
+        out_printf(stdout, "  %-24s %s\n", st->id, st->def ? st->def->name : st->sub ? st->sub->name : st->kind == STEP_WAIT ? "wait" : st->kind == STEP_COMMAND ? "command" : "group");
     }
 }
 
@@ -109,20 +110,20 @@ static const struct def *any_def(struct ctx *c, const char *name) {
 static void list_all(struct ctx *c) {
     const char *const *names;
     size_t n = runbook_names(&c->loader, &names);
-    printf("runbooks\n");
+    out_printf(stdout, "runbooks\n");
     for (size_t i = 0; i < n; i++) {
         const struct runbook *rb;
         const bool ok = runbook_load(&c->loader, names[i], mark_none(), &rb, err_new(c->arena));
-        printf("  %-26s %s\n", names[i], ok && rb->title ? rb->title : ok ? "" : "(invalid: quorate check tells why)");
+        out_printf(stdout, "  %-26s %s\n", names[i], ok && rb->title ? rb->title : ok ? "" : "(invalid: quorate check tells why)");
     }
     n = library_names(c->lib, NULL, &names);
-    printf("\nlibrary\n");
+    out_printf(stdout, "\nlibrary\n");
     for (size_t i = 0; i < n; i++) {
         const struct def *d = any_def(c, names[i]);
         if (d)
-            printf("  %-26s %-10s %s\n", names[i], def_kind_name(d->kind), val_get_str(d->decl, "summary", ""));
+            out_printf(stdout, "  %-26s %-10s %s\n", names[i], def_kind_name(d->kind), val_get_str(d->decl, "summary", ""));
         else
-            printf("  %-26s (invalid)\n", names[i]);
+            out_printf(stdout, "  %-26s (invalid)\n", names[i]);
     }
 }
 
@@ -150,12 +151,9 @@ int cmd_doc(struct ctx *c) {
 int cmd_schema(struct ctx *c) {
     const bool tests = c->argc && !strcmp(c->argv[0], "test");
     if (c->argc && !tests && strcmp(c->argv[0], "runbook") != 0) {
-        fprintf(stderr, "quorate: there is no schema of '%s'; accepted: runbook, test\n", c->argv[0]);
+        out_printf(stderr, "quorate: there is no schema of '%s'; accepted: runbook, test\n", c->argv[0]);
         return EXIT_USAGE;
     }
-    struct buf b = BUF_INIT;
-    json_print(schema_json(c->arena, tests ? test_fields : runbook_fields), JSON_INDENT, &b);
-    puts(b.data);
-    buf_done(&b);
+    out_json(stdout, schema_json(c->arena, tests ? test_fields : runbook_fields), JSON_INDENT);
     return EXIT_DONE;
 }

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "ui/asker.h"
+#include "ui/out.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -45,7 +46,7 @@ static void visible(struct buf *b, const char *s) {
 
 static void say(const struct buf *b) {
     fflush(stdout);
-    fwrite(b->data, 1, b->len, stderr);
+    out_buf(stderr, b);
 }
 
 static void add_name(struct buf *b, const char *name, bool first) {

@@ -1,5 +1,8 @@
 #include "cmd/cmd.h"
 
+#include "base/redact.h"
+#include "ui/out.h"
+
 #include <getopt.h>
 #include <stddef.h>
 #include <string.h>
@@ -99,26 +102,25 @@ static void print_options(FILE *out, const struct command_info *cmd) {
         for (const char *const *w = output_words(cmd); o->bit == OPT_OUTPUT && *w; w++) /* not the same for all */
             n += snprintf(left + n, sizeof left - (size_t)n, "%s%s", w == output_words(cmd) ? "" : "|", *w);
         if (o->letter)
-            fprintf(out, "  -%c, %-22s %s\n", o->letter, left, o->text);
+            out_printf(out, "  -%c, %-22s %s\n", o->letter, left, o->text);
         else
-            fprintf(out, "      %-22s %s\n", left, o->text);
+            out_printf(out, "      %-22s %s\n", left, o->text);
     }
 }
 
 static void print_help(FILE *out, const struct command_info *cmd) {
     if (cmd) {
-        fprintf(out, "usage: quorate %s%s%s [OPTION...]\n\n%s\n\n", cmd->name, *cmd->args ? " " : "", cmd->args, cmd->text);
+        out_printf(out, "usage: quorate %s%s%s [OPTION...]\n\n%s\n\n", cmd->name, *cmd->args ? " " : "", cmd->args, cmd->text);
         print_options(out, cmd);
         return;
     }
-    fputs("usage: quorate COMMAND [WORD...] [OPTION...]\n\nRunbooks for clusters that have lost their quorum.\n\n", out);
+    out_adds(out, "usage: quorate COMMAND [WORD...] [OPTION...]\n\nRunbooks for clusters that have lost their quorum.\n\n");
     for (const struct command_info *i = command_infos; i->name; i++)
-        fprintf(out, "  %-10s %s\n", i->name, i->text);
-    fputs("\nquorate COMMAND --help tells the options of a command; quorate --version the version.\n\n"
+        out_printf(out, "  %-10s %s\n", i->name, i->text);
+    out_adds(out, "\nquorate COMMAND --help tells the options of a command; quorate --version the version.\n\n"
           "exit status: 0 done, 1 a step failed or something is wrong, 2 usage, 3 the runbook, site or input is invalid, 4 refused by a precondition or a rule,\n"
           "  5 an approval or attestation is missing or denied, 6 the world moved, 7 the outcome of a step is unknown,\n"
-          "  9 the journal or the machine failed, 10 the plan changes something (with --detailed-exitcode),\n  11 every step ended well but a postcondition does not hold, 130 interrupted\n",
-          out);
+          "  9 the journal or the machine failed, 10 the plan changes something (with --detailed-exitcode),\n  11 every step ended well but a postcondition does not hold, 130 interrupted\n");
 }
 
 static void words_add(struct arena *a, struct words *w, const char *s) {
@@ -132,7 +134,7 @@ static void words_add(struct arena *a, struct words *w, const char *s) {
 static bool take_option(struct ctx *c, const struct command_info *cmd, const struct option_info *o, const char *arg) {
     void *at = (char *)&c->opt + o->at;
     if (o->bit && !(o->bit & cmd->options)) {
-        fprintf(stderr, "quorate: '%s' does not take --%s; see quorate %s --help\n", cmd->name, o->name, cmd->name);
+        out_printf(stderr, "quorate: '%s' does not take --%s; see quorate %s --help\n", cmd->name, o->name, cmd->name);
         return false;
     }
     if (o->kind == KIND_FLAG)
@@ -162,7 +164,7 @@ static bool read_options(struct ctx *c, const struct command_info *cmd, int argc
             if (longs[i].val == ch)
                 found = &option_infos[i];
         if (!found) {
-            fprintf(stderr, "See quorate %s --help\n", cmd->name);
+            out_printf(stderr, "See quorate %s --help\n", cmd->name);
             return false;
         }
         if (!take_option(c, cmd, found, optarg))
@@ -182,7 +184,7 @@ static const struct command_info *command_named(const char *name) {
         names[n++] = i->name;
     }
     const char *near = nearest_name(name, names, n);
-    fprintf(stderr, "quorate: unknown command '%s'%s%s%s; see quorate --help\n", name, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+    out_printf(stderr, "quorate: unknown command '%s'%s%s%s; see quorate --help\n", name, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
     return NULL;
 }
 
@@ -191,9 +193,9 @@ static bool output_known(const struct ctx *c, const struct command_info *cmd) {
     for (const char *const *w = output_words(cmd); *w; w++)
         if (!o || !strcmp(o, *w))
             return true;
-    fprintf(stderr, "quorate: unknown output '%s'; accepted: ", o);
+    out_printf(stderr, "quorate: unknown output '%s'; accepted: ", o);
     for (const char *const *w = output_words(cmd); *w; w++)
-        fprintf(stderr, "%s%s", *w, w[1] ? ", " : "\n");
+        out_printf(stderr, "%s%s", *w, w[1] ? ", " : "\n");
     return false;
 }
 
@@ -206,7 +208,7 @@ int main(int argc, char **argv) {
         return argc < 2 ? EXIT_USAGE : EXIT_DONE;
     }
     if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "version")) {
-        puts("quorate " QUORATE_VERSION);
+        out_adds(stdout, "quorate " QUORATE_VERSION "\n");
         return EXIT_DONE;
     }
     const struct command_info *cmd = command_named(argv[1]);
@@ -221,7 +223,7 @@ int main(int argc, char **argv) {
         print_help(stdout, cmd);
         status = EXIT_DONE;
     } else if (c.argc < cmd->min_args || (cmd->max_args >= 0 && c.argc > cmd->max_args)) {
-        fprintf(stderr, "usage: quorate %s %s\nSee quorate %s --help\n", cmd->name, cmd->args, cmd->name);
+        out_printf(stderr, "usage: quorate %s %s\nSee quorate %s --help\n", cmd->name, cmd->args, cmd->name);
     } else {
         c.style = style_for(stdout, c.opt.color);
         status = cmd->run(&c);
@@ -231,8 +233,9 @@ int main(int argc, char **argv) {
 #endif
     ctx_close(&c);
     arena_free(a);
+    redact_wipe();
     if (fflush(stdout) || ferror(stdout)) {
-        fprintf(stderr, "quorate: standard output could not be written\n");
+        out_printf(stderr, "quorate: standard output could not be written\n");
         return status ? status : EXIT_JOURNAL;
     }
     return status;

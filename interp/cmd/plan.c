@@ -1,5 +1,6 @@
 #include "cmd/cmd.h"
 
+#include "ui/out.h"
 #include "ui/plan_print.h"
 #include "ui/screens.h"
 #include "value/json.h"
@@ -10,12 +11,12 @@ static bool save(struct ctx *c, const struct prepared *p, bool refused) {
     const char *id, *out = c->opt.out;
     fflush(stdout);
     if (refused) {
-        fprintf(stderr, "quorate: %s was not written: a plan that is refused cannot be carried out\n", out);
+        out_printf(stderr, "quorate: %s was not written: a plan that is refused cannot be carried out\n", out);
         return true;
     }
     if (!saved_write(c, p, &id))
         return false;
-    fprintf(stderr, "quorate: the plan %s is saved; to carry it out: quorate %s %s%s%s\n", id, c->world ? "rehearse" : "run", out,
+    out_printf(stderr, "quorate: the plan %s is saved; to carry it out: quorate %s %s%s%s\n", id, c->world ? "rehearse" : "run", out,
             c->world ? " --world " : "", c->world ? c->opt.world : "");
     return true;
 }
@@ -36,12 +37,11 @@ int cmd_plan(struct ctx *c) {
     struct buf b = BUF_INIT;
     if (c->opt.output && !strcmp(c->opt.output, "json")) {
         json_version(stdout);
-        json_print(plan_val(c->arena, p.plan, c->site), JSON_COMPACT, &b);
-        buf_addc(&b, '\n');
+        out_json(stdout, plan_val(c->arena, p.plan, c->site), JSON_COMPACT);
     } else {
         plan_print_text(p.plan, c->site, c->style, c->opt.verbose, &b);
     }
-    fwrite(b.data, 1, b.len, stdout);
+    out_buf(stdout, &b);
     buf_done(&b);
     status = plan_refusal(c->arena, p.plan) ? EXIT_REFUSED : c->opt.detailed && p.plan->changes ? EXIT_CHANGES : EXIT_DONE;
     if (c->opt.out && !save(c, &p, status == EXIT_REFUSED))

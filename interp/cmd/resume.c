@@ -2,6 +2,7 @@
 
 #include "run/record.h"
 #include "store/store.h"
+#include "ui/out.h"
 #include "value/file.h"
 
 #include <string.h>
@@ -76,7 +77,7 @@ static bool same_runbook(struct ctx *c, struct taken *t) {
     for (size_t i = 0; fits && i < t->n; i++)
         fits = run_apply(r, t->events[i], err_new(c->arena));
     if (fits && steps_same(c->arena, val_get(t->first, "steps"), r, &which)) {
-        fprintf(stderr, "quorate: the runbook %s has changed since, but nothing of what was begun; going on with it as it is now\n", name);
+        out_printf(stderr, "quorate: the runbook %s has changed since, but nothing of what was begun; going on with it as it is now\n", name);
         return true;
     }
     struct diag *d = err_add(c->err, mark_none(), "runbook-changed", "the runbook %s is not the one that was run: %s%s%s", name,
@@ -160,7 +161,7 @@ int cmd_resume(struct ctx *c) {
     if (!store_open_read(c->arena, url, at, &s, c->err))
         return ctx_report(c);
     if (!s) {
-        fprintf(stderr, "quorate: there is no journal at %s yet: nothing was run\n", url);
+        out_printf(stderr, "quorate: there is no journal at %s yet: nothing was run\n", url);
         return EXIT_INVALID;
     }
     s->ops->close(s);

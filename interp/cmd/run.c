@@ -2,6 +2,7 @@
 
 #include "store/store.h"
 #include "ui/asker.h"
+#include "ui/out.h"
 #include "ui/screens.h"
 
 #include <pwd.h>
@@ -56,9 +57,9 @@ static int refusal(struct ctx *c, const struct plan *p) {
     if (why) {
         struct buf b = BUF_INIT;
         buf_adds(&b, "quorate: refused, nothing was changed: ");
-        buf_add_visible(&b, why, strlen(why));
+        buf_add_lines(&b, why, strlen(why), 2);
         buf_addc(&b, '\n');
-        fwrite(b.data, 1, b.len, stderr);
+        out_buf(stderr, &b);
         buf_done(&b);
         return EXIT_REFUSED;
     }
@@ -71,7 +72,7 @@ static int refusal(struct ctx *c, const struct plan *p) {
             buf_addc(&b, '\n');
             buf_printf(&names, "%s%s", i ? "," : "", m->key);
         }
-        fprintf(stderr,
+        out_printf(stderr,
                 "quorate: refused, nothing was changed: an attestation is missing. Unreachable is not dead.\n%s"
                 "If, and only if, these machines cannot come back with their old state, say so: --attest %s\n",
                 b.data, names.data);
@@ -179,7 +180,7 @@ static int plan_and_execute(struct ctx *c) {
 
 int cmd_run(struct ctx *c) {
     if (c->opt.world) {
-        fprintf(stderr, "quorate: 'run' acts on the real world; to act on a world file: quorate rehearse %s --world %s\n", c->argv[0], c->opt.world);
+        out_printf(stderr, "quorate: 'run' acts on the real world; to act on a world file: quorate rehearse %s --world %s\n", c->argv[0], c->opt.world);
         return EXIT_USAGE;
     }
     return plan_and_execute(c);
@@ -187,7 +188,7 @@ int cmd_run(struct ctx *c) {
 
 int cmd_rehearse(struct ctx *c) {
     if (!c->opt.world) {
-        fprintf(stderr, "quorate: 'rehearse' needs the world to rehearse on: --world FILE\n");
+        out_printf(stderr, "quorate: 'rehearse' needs the world to rehearse on: --world FILE\n");
         return EXIT_USAGE;
     }
     return plan_and_execute(c);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "store/store.h"
+#include "ui/out.h"
 #include "ui/screens.h"
 #include "value/json.h"
 
@@ -13,7 +14,7 @@ static bool open_journal(struct ctx *c, struct store **ret) {
     if (!store_open_read(c->arena, url, at, ret, c->err))
         return false;
     if (!*ret)
-        fprintf(stderr, "quorate: there is no journal at %s yet: nothing was run\n", url);
+        out_printf(stderr, "quorate: there is no journal at %s yet: nothing was run\n", url);
     return true;
 }
 
@@ -44,10 +45,7 @@ static void print_run(struct ctx *c, const struct store_run *r, bool json) {
         }
         if (ended)
             val_map_set(c->arena, m, "exit", val_int(c->arena, val_get_int(last->data, "exit", 9)));
-        struct buf b = BUF_INIT;
-        json_print(m, JSON_COMPACT, &b);
-        puts(b.data);
-        buf_done(&b);
+        out_json(stdout, m, JSON_COMPACT);
         return;
     }
     struct buf b = BUF_INIT;
@@ -56,7 +54,7 @@ static void print_run(struct ctx *c, const struct store_run *r, bool json) {
     style_add(&b, c->style, !ok || !ended || strcmp(outcome, "ok") ? LOOK_BAD : LOOK_GOOD, outcome, 11);
     style_add(&b, c->style, LOOK_PLAIN, ok ? val_get_str(first->data, "runbook", "?") : "", 28);
     style_add(&b, c->style, LOOK_DIM, ended ? val_get_str(last->data, "message", "") : "", 0);
-    puts(b.data);
+    out_printf(stdout, "%s\n", b.data);
     buf_done(&b);
 }
 
@@ -94,17 +92,17 @@ static struct run *fold_begin(struct ctx *c, const struct event *first, const ch
     const char *name = val_get_str(first->data, "runbook", ""), *digest = val_get_str(first->data, "digest", "");
     if (same_text(c, name, digest, &rb) || same_text(c, val_get_str(first->data, "file", name), digest, &rb))
         return run_new(c->arena, id, rb);
-    fprintf(stderr, "quorate: the runbook %s has changed since, or is not here; the events are shown as they were recorded\n", name);
+    out_printf(stderr, "quorate: the runbook %s has changed since, or is not here; the events are shown as they were recorded\n", name);
     return NULL;
 }
 
 static void show_open(const struct map *open, bool ended) {
     if (ended)
         return;
-    fputs("\nThis run has no end: it is still going on, or its process died.\n", stdout);
+    out_adds(stdout, "\nThis run has no end: it is still going on, or its process died.\n");
     for (struct map_iter it = map_iter(open); map_next(&it);)
         if (*(bool *)it.value)
-            printf("  started without an end, so its outcome is unknown: %s\n", it.key);
+            out_printf(stdout, "  started without an end, so its outcome is unknown: %s\n", it.key);
 }
 
 static void show_events(struct ctx *c, struct event **events, size_t n, const char *id) {
@@ -121,7 +119,7 @@ static void show_events(struct ctx *c, struct event **events, size_t n, const ch
         }
         struct buf b = BUF_INIT;
         event_line(e, r, c->style, c->opt.verbose, &b);
-        fwrite(b.data, 1, b.len, stdout);
+        out_buf(stdout, &b);
         buf_done(&b);
     }
     show_open(open, n && events[n - 1]->type == EV_RUN_ENDED);
@@ -170,8 +168,8 @@ static bool show_run(struct ctx *c, struct store *s, const char *word) {
     if (c->opt.output && !strcmp(c->opt.output, "json")) {
         json_version(stdout);
         for (size_t i = 0; i < n; i++) {
-            fwrite(records[i].json, 1, records[i].len, stdout);
-            putchar('\n');
+            out_record(stdout, records[i].json, records[i].len);
+            out_adds(stdout, "\n");
         }
         return true;
     }

@@ -2,9 +2,11 @@
 
 #include "base/sha256.h"
 #include "store/store.h"
+#include "ui/out.h"
 #include "ui/screens.h"
 #include "value/file.h"
 #include "value/json.h"
+#include "value/redacted.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -287,11 +289,8 @@ static void print_json(struct ctx *c, const char *id, const struct saved_change 
     set_text(c, m, "plan", id);
     val_map_set(c->arena, m, "lines", lines);
     val_map_set(c->arena, m, "facts", list);
-    struct buf b = BUF_INIT;
-    json_print(m, JSON_COMPACT, &b);
     json_version(stdout);
-    puts(b.data);
-    buf_done(&b);
+    out_json(stdout, m, JSON_COMPACT);
 }
 
 /* A plan that is refused now has no lines: what counts is why. */
@@ -329,7 +328,7 @@ static int moved(struct ctx *c, const struct saved *then, const struct prepared 
     tell_rest(&b, nchanges, max_told);
     tell_facts(&b, facts, nfacts);
     fflush(stdout);
-    fwrite(b.data, 1, b.len, stderr);
+    out_buf(stderr, &b);
     buf_done(&b);
     return EXIT_MOVED;
 }
@@ -430,15 +429,15 @@ static const struct val *plan_doc(struct ctx *c, const struct prepared *p, const
     set_text(c, m, "world", c->opt.world);
     if (git)
         val_map_set(c->arena, m, "git", git);
-    val_map_set(c->arena, m, "inputs", c->inputs_doc);
+    val_map_set(c->arena, m, "inputs", redacted(c->arena, c->inputs_doc));
     val_map_set(c->arena, m, "attested", val_get(c->run_val, "attested"));
     val_map_set(c->arena, m, "accepted", words_val(c->arena, &c->opt.accept_risk));
     struct val *explored = val_map_new(c->arena);
     set_text(c, explored, "events", c->opt.events);
     set_text(c, explored, "max-states", c->opt.max_states);
     val_map_set(c->arena, m, "explore", explored);
-    val_map_set(c->arena, m, "lines", saved_lines(c->arena, p->plan));
-    val_map_set(c->arena, m, "before", p->plan->before);
+    val_map_set(c->arena, m, "lines", redacted(c->arena, saved_lines(c->arena, p->plan)));
+    val_map_set(c->arena, m, "before", redacted(c->arena, p->plan->before));
     return m;
 }
 

@@ -1,6 +1,7 @@
 #include "cmd/test.h"
 
 #include "plan/explore.h"
+#include "ui/out.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@ static bool min_coverage(const struct ctx *c, int *ret) {
     char *end;
     const long n = strtol(c->opt.min_coverage, &end, 10);
     if (!*c->opt.min_coverage || (*end && strcmp(end, "%")) || n < 0 || n > 100) {
-        fprintf(stderr, "quorate: --min-coverage wants a percentage from 0 to 100, not '%s'\n", c->opt.min_coverage);
+        out_printf(stderr, "quorate: --min-coverage wants a percentage from 0 to 100, not '%s'\n", c->opt.min_coverage);
         return false;
     }
     *ret = (int)n;
@@ -77,7 +78,7 @@ int cmd_test(struct ctx *c) {
         explored_free(it.value);
     r.results = results;
     if (t.interrupted) {
-        fprintf(stderr, "quorate: interrupted\n");
+        out_printf(stderr, "quorate: interrupted\n");
         return 130;
     }
     bool enough = true;
@@ -92,10 +93,10 @@ int cmd_test(struct ctx *c) {
         r.nfailed += r.results[i].nfaults > 0;
     struct buf b = BUF_INIT;
     format->print(&r, c->style, &b);
-    fwrite(b.data, 1, b.len, stdout);
+    out_buf(stdout, &b);
     buf_done(&b);
     const int status = ctx_report(c);
     if (!enough)
-        fprintf(stderr, "quorate: the cases visit less than %d %% of a runbook's branches\n", r.min_coverage);
+        out_printf(stderr, "quorate: the cases visit less than %d %% of a runbook's branches\n", r.min_coverage);
     return status ? status : r.nfailed || !enough ? EXIT_STEP : EXIT_DONE;
 }

@@ -1,5 +1,6 @@
 #include "io/attach.h"
 
+#include "base/redact.h"
 #include "base/sha256.h"
 
 #include <errno.h>
@@ -60,6 +61,8 @@ struct attach {
 /* ---- the end ---- */
 
 static void stream_line(struct attach *a, struct stream *s) {
+    if (s->line.len == max_line) /* cut: half of a secret could not be found any more */
+        s->line.len -= redact_tail(s->line.data, s->line.len);
     if (a->line && s->line.len)
         a->line(a->ud, s->is_err, s->line.data, s->line.len);
     buf_clear(&s->line);
@@ -117,6 +120,8 @@ static void output_sync(struct attach *a) {
 static void on_over(void *ud) {
     struct attach *a = ud;
     a->soon = 0;
+    if (a->out.kept.over) /* cut, too */
+        a->out.kept.len -= redact_tail(a->out.kept.data, a->out.kept.len);
     struct attach_result r = {.failure = a->failure, .message = a->message, .status = a->status, .body = a->stage == OVER && a->head.data ? a->head.data : "",
                               .body_len = a->head.len, .started = a->started, .out = &a->out.kept, .err = &a->err.kept, .bytes = a->bytes};
     sha256_end(&a->sha, r.sha256);
@@ -147,7 +152,10 @@ static void over(struct attach *a, enum http_failure failure, const char *messag
 
 static void stream_add(struct attach *a, struct stream *s, const char *data, size_t len) {
     if (s->is_err && s->kept.len + len > s->kept.max) { /* the end of what was said is what counts */
-        const size_t drop = s->kept.len / 2;
+        size_t drop = s->kept.len / 2;
+        const char *nl = memchr(s->kept.data + drop, '\n', s->kept.len - drop);
+        if (nl) /* a line is kept whole or not at all */
+            drop = (size_t)(nl + 1 - s->kept.data);
         memmove(s->kept.data, s->kept.data + drop, s->kept.len - drop);
         s->kept.len -= drop;
     }

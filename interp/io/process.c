@@ -1,6 +1,7 @@
 #include "io/process.h"
 
 #include "base/arena.h"
+#include "base/redact.h"
 #include "io/spawn.h"
 
 #include <errno.h>
@@ -148,6 +149,15 @@ static void on_child_exit(void *ud) {
 
 /* ---- streams ---- */
 
+/* What is left for the next piece: the beginning of a secret, perhaps, which nobody could find in two halves. */
+static void line_keep(struct buf *line, size_t keep) {
+    struct buf rest = BUF_INIT;
+    buf_add(&rest, line->data + line->len - keep, keep);
+    buf_clear(line);
+    buf_add(line, rest.data, rest.len);
+    buf_done(&rest);
+}
+
 static void take_lines(struct stream *s, const char *data, size_t len) {
     struct process *p = s->process;
     if (!p->spec.line)
@@ -157,8 +167,10 @@ static void take_lines(struct stream *s, const char *data, size_t len) {
         size_t n = nl ? (size_t)(nl - data) : len;
         buf_add(&s->line, data, n);
         if (nl || s->line.len >= line_max) {
-            p->spec.line(p->spec.ud, s->is_err, s->line.data, s->line.len);
-            buf_clear(&s->line);
+            const size_t keep = nl ? 0 : redact_tail(s->line.data, s->line.len);
+            if (nl || s->line.len > keep)
+                p->spec.line(p->spec.ud, s->is_err, s->line.data, s->line.len - keep);
+            line_keep(&s->line, keep);
         }
         n += nl ? 1 : 0;
         data += n;
@@ -176,6 +188,8 @@ static bool read_some(struct stream *s, bool *ret_ended) {
     const size_t room = s->text.max - s->text.len;
     if ((size_t)n > room) { /* what fits is kept */
         buf_add(&s->text, block, room);
+        s->text.len -= redact_tail(s->text.data, s->text.len);
+        s->text.data[s->text.len] = 0;
         s->text.over = true;
     } else if (!s->text.over) {
         buf_add(&s->text, block, (size_t)n);

@@ -1,6 +1,7 @@
 #include "plan/load.h"
 
 #include "base/clock.h"
+#include "base/redact.h"
 #include "value/yaml.h"
 
 #include <assert.h>
@@ -327,6 +328,21 @@ static bool in_range(const struct conversion *c, const struct val *v) {
     return false;
 }
 
+/* A secret is known from here on to all that leaves the process. */
+static bool register_secret(const struct conversion *c, const struct val *v) {
+    const char *why = NULL;
+    if (v->kind == VAL_STRING)
+        (void)redact_add(v->string.s, v->string.len, &why);
+    for (size_t i = 0; !why && i < val_len(v); i++)
+        if (!register_secret(c, v->kind == VAL_MAP ? v->map.pairs[i].val : v->list.items[i]))
+            return false;
+    if (!why)
+        return true;
+    struct diag *d = err_add(c->err, c->at, "secret-unmaskable", "the secret '%s' cannot be used: %s", c->in->name, why);
+    diag_hint(c->err, d, "use a longer one");
+    return false;
+}
+
 static bool convert(struct conversion c, const struct val *given, const struct val **ret) {
     const struct input *in = c.in;
     const struct type *t = type_named(in->type);
@@ -337,6 +353,8 @@ static bool convert(struct conversion c, const struct val *given, const struct v
     }
     if (secret) { /* from here on no message can show it, nor quote the line that it stands on */
         c.at = in->mark;
+        if (!given->secret && !register_secret(&c, given)) /* what was made from a secret holds it */
+            return false;
         given = given->secret ? given : val_secret(c.a, given);
     }
     const struct val *v = given;

@@ -1,5 +1,6 @@
 #include "plan/plan.h"
 
+#include "base/redact.h"
 #include "plan/walk.h"
 
 #include <string.h>
@@ -29,7 +30,10 @@ static const char *item_key(struct arena *a, const struct val *item) {
     for (size_t i = 0; !key && i < sizeof keys / sizeof *keys; i++)
         key = val_cstr(val_get(item, keys[i]));
     /* a key must not be able to look like another path, nor to break a line */
-    return key && *key && strlen(key) <= 64 && !key[strcspn(key, "[]#\n\r\t\x1b")] ? key : NULL;
+    if (!key || !*key || strlen(key) > 64 || key[strcspn(key, "[]#\n\r\t\x1b")])
+        return NULL;
+    /* nor to be a secret, or what a journal has in the place of one */
+    return strstr(key, "***") || redact_found(key, strlen(key)) ? NULL : key;
 }
 
 const char *path_item(struct arena *a, const char *path, const struct val *list, size_t index) {

@@ -2,6 +2,7 @@
 
 #include "base/map.h"
 #include "value/json.h"
+#include "value/redacted.h"
 #include "value/schema.h"
 
 #include <stdlib.h>
@@ -141,7 +142,7 @@ bool saved_parse(const struct val *doc, struct saved *ret, struct err *err) {
 const struct val *saved_normal(struct arena *a, const struct val *v) {
     struct buf b = BUF_INIT;
     const struct val *out = NULL;
-    json_print(v, JSON_COMPACT, &b);
+    json_print(redacted(a, v), JSON_COMPACT, &b);
     json_parse(a, "plan", b.data, b.len, &out, err_new(a));
     buf_done(&b);
     return out ? out : val_null(); /* a value nested deeper than JSON is read: the same on both sides */

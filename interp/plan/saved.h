@@ -26,7 +26,7 @@ bool saved_parse(const struct val *doc, struct saved *ret, struct err *err);
 
 /* The lines of a plan, as a document holds them. */
 const struct val *saved_lines(struct arena *a, const struct plan *p);
-/* What becomes of a value that is written as JSON and read again. */
+/* What becomes of a value that is written as JSON, without secrets, and read again. */
 const struct val *saved_normal(struct arena *a, const struct val *v);
 /* The digests of the runbooks below one: name → digest. */
 const struct val *saved_subs(struct arena *a, const struct runbook *rb);

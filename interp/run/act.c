@@ -1,5 +1,7 @@
 #include "run/turn.h"
 
+#include "base/redact.h"
+
 #include <string.h>
 
 enum { max_lines = 2000, max_line = 4096 }; /* of one attempt; bytes */
@@ -46,8 +48,12 @@ static void logged(void *ud, const char *line) {
     if (l->lines > max_lines)
         return;
     struct happening *h = happening_new(l->x, l, log_handle);
-    h->text = l->lines++ < max_lines ? arena_strndup(h->arena, line, strnlen(line, max_line))
-                                     : arena_printf(h->arena, "(more than %d lines; the rest is not kept)", max_lines);
+    if (l->lines++ < max_lines) {
+        const char *whole = redact_str(h->arena, line); /* half of a secret could not be found any more */
+        h->text = arena_strndup(h->arena, whole, strnlen(whole, max_line));
+    } else {
+        h->text = arena_printf(h->arena, "(more than %d lines; the rest is not kept)", max_lines);
+    }
     happen(l->x, h);
 }
 

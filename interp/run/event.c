@@ -1,6 +1,8 @@
 #include "run/event.h"
 
+#include "base/redact.h"
 #include "value/json.h"
+#include "value/redacted.h"
 
 #include <assert.h>
 #include <string.h>
@@ -69,8 +71,33 @@ struct event *event_new(struct arena *a, enum event_type type, int64_t at, const
     return e;
 }
 
-void event_print(const struct event *e, struct buf *out) {
+/* Words of ours, by which a run is folded again; a secret that happens to be one of them stays one. */
+static bool is_ours(const char *key) {
+    static const char *const ours[] = {"run", "runbook", "digest", "library", "part", "outcome", "cause", "attest"};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (!strcmp(ours[i], key))
+            return true;
+    return false;
+}
+
+/* Paths hold none: path_item does not name an item after one. */
+const struct event *event_redacted(struct arena *a, const struct event *e) {
+    if (!redact_any())
+        return e;
+    struct event *out = arena_new_of(a, struct event);
+    struct val *data = val_map_new(a);
+    *out = *e;
+    for (size_t i = 0; i < val_len(e->data); i++) {
+        const struct val_pair *p = &e->data->map.pairs[i];
+        val_map_set_marked(a, data, p->key, p->mark, is_ours(p->key) && p->val->kind == VAL_STRING ? p->val : redacted(a, p->val));
+    }
+    out->data = data;
+    return out;
+}
+
+void event_print(const struct event *event, struct buf *out) {
     struct arena *a = arena_new();
+    const struct event *e = event_redacted(a, event);
     struct val *v = val_map_new(a);
     val_map_set(a, v, "type", val_str(a, event_infos[e->type].name));
     val_map_set(a, v, "format", val_str(a, EVENT_FORMAT));

@@ -52,7 +52,9 @@ const char *outcome_name(enum outcome o); /* "ok"; "" for OUT_NONE */
 enum outcome outcome_of(const char *name);
 
 struct event *event_new(struct arena *a, enum event_type type, int64_t at, const char *path, int attempt, const struct val *data);
-/* One line of JSON without a line end. Secrets are never in it (they print as ***). */
+/* The event as it may leave the process: what is secret is ***, whether it is flagged or only looks like one. Before anything cuts its texts. */
+const struct event *event_redacted(struct arena *a, const struct event *e);
+/* One line of JSON without a line end, redacted. */
 void event_print(const struct event *e, struct buf *out);
 bool event_parse(struct arena *a, const char *json, size_t len, struct event **ret, struct err *err);
 

@@ -1,6 +1,7 @@
 #include "run/runner.h"
 
 #include "base/map.h"
+#include "base/redact.h"
 #include "io/process.h"
 #include "plan/shape.h"
 #include "value/json.h"
@@ -83,7 +84,9 @@ static void command_line(void *ud, bool is_err, const char *line, size_t len) {
     free(s);
 }
 
-static const char *last_words(struct arena *a, const struct buf *b) {
+static const char *last_words(struct arena *a, const struct buf *said) {
+    struct buf masked = BUF_INIT, *b = &masked;
+    redact_text(said->data, said->len, &masked); /* before it is cut */
     size_t end = b->len;
     while (end && (b->data[end - 1] == '\n' || b->data[end - 1] == ' '))
         end--;
@@ -93,7 +96,9 @@ static const char *last_words(struct arena *a, const struct buf *b) {
             start = i;
             break;
         }
-    return arena_strndup(a, b->data + start, end - start);
+    const char *words = arena_strndup(a, b->data + start, end - start);
+    buf_done(&masked);
+    return words;
 }
 
 static void command_done(void *ud, const struct process_result *r) {

@@ -1,5 +1,6 @@
 #include "task/host.h"
 
+#include "base/redact.h"
 #include "value/json.h"
 
 #include <string.h>
@@ -132,6 +133,9 @@ static int login_push(lua_State *L, struct op *op) {
     lua_setfield(L, -2, "body");
     lua_pushboolean(L, token != NULL);
     lua_setfield(L, -2, "ok");
+    const char *why;
+    if (token && !redact_add(token, strlen(token), &why))
+        return luaL_error(L, "ctx.login: the token cannot be used: %s", why);
     if (token) {
         lval_push(L, val_secret(op->arena, val_str(op->arena, token)));
         lua_setfield(L, -2, "token");

@@ -1,6 +1,7 @@
 #include "ui/asker.h"
 
 #include "base/err.h"
+#include "ui/out.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -81,12 +82,12 @@ static void on_line(void *ud, unsigned events) {
 static void put_question(struct asking *k) {
     struct buf b = BUF_INIT;
     if (!isatty(STDOUT_FILENO)) { /* else the screen has just shown the question */
-        buf_add_visible(&b, k->q.text, strlen(k->q.text));
+        buf_add_lines(&b, k->q.text, strlen(k->q.text), 2);
         buf_addc(&b, '\n');
     }
     buf_printf(&b, k->q.fact ? "%s: type yes if it did, no if it did not, anything else to stop: " : "%s: type yes to go on, anything else to stop: ", k->q.path);
     tcflush(STDIN_FILENO, TCIFLUSH); /* what was typed before the question is no answer to it */
-    fputs(b.data, stderr);
+    out_adds(stderr, b.data);
     fflush(stderr);
     buf_done(&b);
     k->watch = loop_fd_watch(k->ui->loop, STDIN_FILENO, LOOP_READ, on_line, k);
@@ -126,11 +127,11 @@ char *asker_secret(struct arena *a, const char *prompt) {
     quiet = old;
     quiet.c_lflag &= (tcflag_t)~ECHO;
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-    fprintf(stderr, "%s: ", prompt);
+    out_printf(stderr, "%s: ", prompt);
     char line[1024];
     bool got = fgets(line, sizeof line, stdin) != NULL;
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
-    fputc('\n', stderr);
+    out_adds(stderr, "\n");
     char *s = NULL;
     if (got) {
         line[strcspn(line, "\r\n")] = 0;

@@ -1,5 +1,7 @@
 #include "ui/screens.h"
 
+#include "ui/out.h"
+
 struct jsonl {
     struct screen screen;
     FILE *out;
@@ -7,7 +9,7 @@ struct jsonl {
 };
 
 void json_version(FILE *out) {
-    fputs("{\"type\":\"version\",\"format\":\"" EVENT_FORMAT "\"}\n", out);
+    out_adds(out, "{\"type\":\"version\",\"format\":\"" EVENT_FORMAT "\"}\n");
 }
 
 static void json_event(struct screen *s, const struct event *e, const struct run *r) {
@@ -19,7 +21,7 @@ static void json_event(struct screen *s, const struct event *e, const struct run
     struct buf b = BUF_INIT;
     event_print(e, &b);
     buf_addc(&b, '\n');
-    fwrite(b.data, 1, b.len, j->out);
+    out_record(j->out, b.data, b.len);
     fflush(j->out);
     buf_done(&b);
 }

@@ -1,11 +1,12 @@
 #include "ui/screens.h"
 
 #include "base/clock.h"
+#include "ui/out.h"
 
 #include <string.h>
 #include <time.h>
 
-enum { word_width = 9, path_width = 26 };
+enum { word_width = 9, path_width = 26, continued = 20 /* columns */ };
 
 /* ---- one line ---- */
 
@@ -126,8 +127,9 @@ static struct line line_of(struct arena *a, const struct event *e, const struct 
     return (struct line){NULL};
 }
 
-void event_line(const struct event *e, const struct run *r, struct style style, bool verbose, struct buf *out) {
+void event_line(const struct event *event, const struct run *r, struct style style, bool verbose, struct buf *out) {
     struct arena *a = arena_new();
+    const struct event *e = event_redacted(a, event);
     const struct line l = line_of(a, e, r, verbose);
     if (l.word) {
         struct buf t = BUF_INIT;
@@ -138,7 +140,7 @@ void event_line(const struct event *e, const struct run *r, struct style style, 
         buf_addc(out, ' ');
         style_add(out, style, LOOK_BOLD, e->path ? e->path : "", e->path ? path_width : 0);
         buf_adds(out, e->path ? "  " : "");
-        style_add(out, style, LOOK_PLAIN, l.text ? l.text : "", 0);
+        style_add_lines(out, style, LOOK_PLAIN, l.text ? l.text : "", continued);
         if (l.more) {
             buf_adds(out, l.text && *l.text ? "  (" : "(");
             style_add(out, style, LOOK_DIM, l.more, 0);
@@ -162,7 +164,7 @@ static void plain_event(struct screen *s, const struct event *e, const struct ru
     struct plain *p = (struct plain *)s;
     struct buf b = BUF_INIT;
     event_line(e, r, p->style, p->verbose, &b);
-    fwrite(b.data, 1, b.len, p->out);
+    out_buf(p->out, &b);
     fflush(p->out);
     buf_done(&b);
 }

@@ -116,8 +116,10 @@ static void print_string(const char *s, size_t len, struct buf *out) {
             buf_adds(out, "\xef\xbf\xbd"); /* U+FFFD */
         else if (escape)
             buf_printf(out, "\\%c", escape);
-        else if (c < 0x20 || (c >= 0x7f && c < 0xa0))
+        else if (utf8_hidden(c) && c < 0x10000)
             buf_printf(out, "\\u%04x", c);
+        else if (utf8_hidden(c))
+            buf_printf(out, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
         else
             buf_add(out, s + i, n);
         i += n ? n : 1;

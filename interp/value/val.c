@@ -1,6 +1,7 @@
 #include "value/val.h"
 
 #include "base/map.h"
+#include "base/redact.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -382,7 +383,7 @@ static void show(const struct val *v, struct buf *out, size_t max, bool inside) 
     case VAL_STRING: {
         const bool quoted = inside && (!v->string.len || v->string.s[strcspn(v->string.s, ",:{}[]\" ")]);
         buf_adds(out, quoted ? "\"" : "");
-        buf_add(out, v->string.s, v->string.len);
+        redact_text(v->string.s, v->string.len, out); /* here, since what is cut could not be found any more */
         buf_adds(out, quoted ? "\"" : "");
         break;
     }

@@ -53,12 +53,6 @@ static bool plain(const char *s, size_t len) {
     return !reserved(s);
 }
 
-/* Characters that the parser refuses, that end lines for some readers, or that change how a text looks. */
-static bool must_escape(uint32_t c) {
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ||
-           c == 0xfeff || c == 0xfffe || c == 0xffff;
-}
-
 static void quoted(const char *s, size_t len, struct buf *out) {
     buf_addc(out, '"');
     for (size_t i = 0, n; i < len; i += n) {
@@ -71,8 +65,8 @@ static void quoted(const char *s, size_t len, struct buf *out) {
             buf_printf(out, "\\%c", (int)c);
         } else if (c == '\n' || c == '\t') {
             buf_adds(out, c == '\n' ? "\\n" : "\\t");
-        } else if (must_escape(c)) {
-            buf_printf(out, c < 0x100 ? "\\x%02x" : "\\u%04x", (unsigned)c);
+        } else if (utf8_hidden(c)) {
+            buf_printf(out, c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x", (unsigned)c);
         } else {
             buf_add(out, s + i, n);
         }
