@@ -138,6 +138,8 @@ clean:
 # One package a word; a|b is satisfied by either, and a is installed if there is none.
 DEPS := gcc libc6-dev binutils pkgconf|pkg-config liblua5.4-dev libyaml-dev libsqlite3-dev libuv1-dev libjansson-dev \
 	libcurl4-openssl-dev|libcurl4-gnutls-dev|libcurl4-nss-dev uthash-dev libarchive-dev
+# An etcd that tests start themselves, on ports of their own: the packages' own must not come up.
+DEPS_ETCD := etcd-server etcd-client
 DEPS_TEST := ca-certificates openssl openssh-client libcmocka-dev bats valgrind libc6-dbg shellcheck clang clang-tidy lua5.4 git
 
 .PHONY: deps deps-test deps-lab
@@ -145,6 +147,7 @@ deps:
 	@.ci/install 'To build' $(foreach p,$(DEPS),'$(p)')
 deps-test: deps
 	@.ci/install 'To test' $(foreach p,$(DEPS_TEST),'$(p)')
+	@.ci/install --no-services 'To test' $(DEPS_ETCD)
 # Engines and ssh servers that the lab starts itself: the machine's own must not come up.
 deps-lab: deps-test
 	@.ci/install --no-services 'For the lab' $$(tests/lab/lab deps)

@@ -55,15 +55,30 @@ static bool none_runs(struct store *s, struct arena *a, struct store_run **ret, 
     return true;
 }
 
+static bool none_own(struct store *s, const char *run_id, struct err *err) {
+    (void)s, (void)run_id, (void)err;
+    return true;
+}
+
+static void none_disown(struct store *s, const char *run_id) {
+    (void)s, (void)run_id;
+}
+
+static bool none_owner(struct store *s, const char *run_id, struct arena *a, const struct store_owner **ret, struct err *err) {
+    (void)s, (void)run_id, (void)a, (void)err;
+    *ret = NULL;
+    return true;
+}
+
 static void none_close(struct store *s) {
     (void)s;
 }
 
 static const struct store_ops ops = {.create = none_create, .create_from = none_create_from, .plan_taken = none_plan_taken, .append = none_append,
-                                     .read = none_read, .runs = none_runs, .close = none_close};
+                                     .read = none_read, .runs = none_runs, .own = none_own, .disown = none_disown, .owner = none_owner, .close = none_close};
 
 struct store *store_none(struct arena *a, struct loop *loop) {
     struct none *x = arena_new_of(a, struct none);
-    *x = (struct none){.store = {.ops = &ops, .url = "none"}, .arena = a, .loop = loop};
+    *x = (struct none){.store = {.ops = &ops, .url = "none", .loop = loop}, .arena = a, .loop = loop};
     return &x->store;
 }

@@ -1,5 +1,7 @@
 #include "store/sqlite.h"
 
+#include "store/hold.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +32,7 @@ struct sqlite {
     struct loop *loop;
     struct batch *waiting, **waiting_end;
     struct batch *under_way;
+    struct holds *holds;  /* NULL for a journal in memory, which nobody else sees */
     bool broken;          /* a commit has failed: nothing may follow what is missing */
     char message[512];
 };
@@ -324,6 +327,31 @@ static bool sqlite_runs(struct store *store, struct arena *a, struct store_run *
     return ok;
 }
 
+/* ---- holding ---- */
+
+static bool sqlite_own(struct store *store, const char *run_id, struct err *err) {
+    struct sqlite *s = (struct sqlite *)store;
+    const struct store_owner *by;
+    if (!s->holds || hold_take(s->holds, run_id, &by, err))
+        return true;
+    if (by)
+        store_held(store, run_id, by, err);
+    return false;
+}
+
+static void sqlite_disown(struct store *store, const char *run_id) {
+    struct sqlite *s = (struct sqlite *)store;
+    if (s->holds)
+        hold_drop(s->holds, run_id);
+}
+
+static bool sqlite_owner(struct store *store, const char *run_id, struct arena *a, const struct store_owner **ret, struct err *err) {
+    struct sqlite *s = (struct sqlite *)store;
+    (void)err;
+    *ret = s->holds ? hold_by(s->holds, run_id, a) : NULL;
+    return true;
+}
+
 static void sqlite_close_store(struct store *store) {
     struct sqlite *s = (struct sqlite *)store;
     while (s->under_way && loop_once(s->loop)) { /* what was handed in is written */
@@ -334,12 +362,14 @@ static void sqlite_close_store(struct store *store) {
         b = next;
     }
     sqlite3_close(s->db);
+    if (s->holds)
+        holds_drop_all(s->holds);
     pthread_mutex_destroy(&s->lock);
 }
 
 static const struct store_ops ops = {
     .create = sqlite_create, .create_from = sqlite_create_from, .plan_taken = sqlite_plan_taken, .append = sqlite_append, .read = sqlite_read,
-    .runs = sqlite_runs, .close = sqlite_close_store};
+    .runs = sqlite_runs, .own = sqlite_own, .disown = sqlite_disown, .owner = sqlite_owner, .close = sqlite_close_store};
 
 /* ---- opening ---- */
 
@@ -426,7 +456,7 @@ bool sqlite_open(struct arena *a, struct loop *loop, const char *path, const cha
         }
     }
     struct sqlite *s = arena_new_of(a, struct sqlite);
-    *s = (struct sqlite){.store = {.ops = &ops, .url = url}, .loop = loop};
+    *s = (struct sqlite){.store = {.ops = &ops, .url = url, .loop = loop}, .loop = loop, .holds = memory ? NULL : holds_new(a, arena_printf(a, "%s-held", path))};
     s->waiting_end = &s->waiting;
     pthread_mutex_init(&s->lock, NULL);
     /* reading a WAL that nobody has open needs its index, which only a writer may make; SQLite falls back by itself where it may not write */
