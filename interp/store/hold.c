@@ -3,6 +3,7 @@
 #include "store/hold.h"
 
 #include "base/clock.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,6 +67,10 @@ bool hold_take(struct holds *h, const char *run_id, const struct store_owner **r
     for (const struct held *e = h->all; e; e = e->next)
         if (!strcmp(e->run_id, run_id))
             return true;
+    if (!store_is_run_id(run_id)) {
+        err_add(err, mark_none(), "unknown-run", "'%s' is no name of a run", run_id);
+        return false;
+    }
     const char *path = arena_printf(h->arena, "%s/%s", h->folder, run_id), *what = "open";
     mkdir(h->folder, 0700);
     for (;;) {
@@ -120,6 +125,8 @@ void holds_drop_all(struct holds *h) {
 const struct store_owner *hold_by(struct holds *h, const char *run_id, struct arena *a) {
     const struct store_owner *o = NULL;
     struct flock lock = whole(F_WRLCK);
+    if (!store_is_run_id(run_id))
+        return NULL;
     const int fd = open(arena_printf(a, "%s/%s", h->folder, run_id), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
         o = read_owner(fd, a);

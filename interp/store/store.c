@@ -68,6 +68,12 @@ void store_held(struct store *s, const char *run_id, const struct store_owner *b
     diag_hint(err, d, "only one process at a time goes on with a run: wait until that one has ended");
 }
 
+bool store_is_run_id(const char *s) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    const size_t n = strspn(s, letters);
+    return n && !s[n] && n <= 100 && *s != '.' && *s != '-';
+}
+
 const char *store_state_dir(struct arena *a) {
     const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
     if (state && *state)

@@ -88,6 +88,8 @@ bool store_append_wait(struct store *s, const char *run_id, const char *const *j
 const char *store_default_url(struct arena *a);
 /* $XDG_STATE_HOME/quorate, or below ~/.local/state. */
 const char *store_state_dir(struct arena *a);
+/* Letters, digits, '.', '_' and '-', at most 100, not beginning with '.' or '-': so it can be a file's name. */
+bool store_is_run_id(const char *s);
 /* The error that a run is held, for stores. */
 void store_held(struct store *s, const char *run_id, const struct store_owner *by, struct err *err);
 
