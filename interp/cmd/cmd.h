@@ -64,6 +64,7 @@ struct ctx {
     struct box *box;
     struct library *lib;
     struct loader loader;
+    const char *store_password; /* once it was asked for */
     /* the world */
     struct clock *clock;
     struct clock_virtual virtual_clock;
@@ -117,6 +118,15 @@ const struct val *run_seen(struct arena *a, const struct val *attested, bool reh
 /* The site as tasks see it: what expressions see, and under `ucp` also the password (a secret, asked for on the terminal if the site says so), the
  * certificates and whether they matter. false: told in err. */
 bool credentials(struct ctx *c, const struct val **ret);
+/* The first of the places (env:NAME, file:PATH, prompt; ended by NULL) that has something; NULL if none has. Not yet known to base/redact.h. */
+const char *secret_from(struct ctx *c, const char *const *from, const char *question);
+
+/* ---- journal.c ---- */
+
+/* The journal of --store, of the site, or the default; in a rehearsal one in memory. To write, on the context's loop. Otherwise *ret is NULL if there
+ * is none yet, and people were told, unless it is only for a look. false: told in err. */
+enum journal_use { JOURNAL_LOOK, JOURNAL_READ, JOURNAL_WRITE };
+bool journal_open(struct ctx *c, enum journal_use use, struct store **ret);
 
 /* ---- inputs.c ---- */
 
@@ -234,6 +244,9 @@ bool git_add_dir(struct ctx *c, const char *dir, const char *const *prefixes, st
 extern const struct field test_fields[]; /* of a *.test.yaml */
 
 /* ---- the commands ---- */
+
+int cmd_export(struct ctx *c);
+int cmd_import(struct ctx *c);
 
 int cmd_check(struct ctx *c);
 int cmd_diagnose(struct ctx *c);

@@ -20,17 +20,16 @@ static const char *line_of(struct arena *a, const char *path) {
     return n ? arena_strndup(a, src->text, n) : NULL;
 }
 
-static const char *password(struct ctx *c) {
-    const struct site_ucp *u = c->site->ucp;
+const char *secret_from(struct ctx *c, const char *const *from, const char *question) {
     const char *s = NULL;
-    for (const char *const *from = u->password_from; !s && *from; from++)
+    for (; !s && *from; from++)
         if (!strncmp(*from, "env:", 4)) {
             s = getenv(*from + 4);
             s = s && *s ? s : NULL;
         } else if (!strncmp(*from, "file:", 5)) {
             s = line_of(c->arena, *from + 5);
         } else {
-            s = asker_secret(c->arena, arena_printf(c->arena, "password of %s at %s", u->username ? u->username : "the administrator", u->url));
+            s = asker_secret(c->arena, question);
         }
     return s && *s ? s : NULL;
 }
@@ -50,7 +49,8 @@ bool credentials(struct ctx *c, const struct val **ret) {
     if (!u)
         return true;
     const struct val *ucp = val_get(c->site_val, "ucp");
-    const char *secret = password(c), *why;
+    const char *question = arena_printf(a, "password of %s at %s", u->username ? u->username : "the administrator", u->url);
+    const char *secret = secret_from(c, u->password_from, question), *why;
     if (secret && !redact_add(secret, strlen(secret), &why)) {
         err_add(c->err, mark_none(), "secret-unmaskable", "the password of UCP cannot be used: %s", why);
         return false;

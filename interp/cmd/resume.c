@@ -1,7 +1,7 @@
 #include "cmd/cmd.h"
 
 #include "run/record.h"
-#include "store/store.h"
+#include "store/spool.h"
 #include "ui/out.h"
 #include "value/file.h"
 
@@ -34,7 +34,12 @@ static bool can_go_on(struct ctx *c, const struct taken *t) {
 }
 
 static bool read_run(struct ctx *c, struct store *s, struct taken *t) {
-    if (!find_run(c, s, c->argv[0], &t->id) || !read_events(c, s, t->id, &t->events, &t->n))
+    size_t kept;
+    if (!find_run(c, s, c->argv[0], &t->id) || !s->ops->own(s, t->id, c->err) || !spool_reconcile(s, t->id, &kept, c->err))
+        return false;
+    if (kept)
+        out_printf(stderr, "quorate: %zu record%s of what happened while the journal was gone %s now in it\n", kept, kept == 1 ? "" : "s", kept == 1 ? "is" : "are");
+    if (!read_events(c, s, t->id, &t->events, &t->n))
         return false;
     if (!t->n || t->events[0]->type != EV_RUN_STARTED) {
         err_add(c->err, mark_none(), "journal-misfit", "the run %s does not begin with the record that a run begins with", t->id);
@@ -153,20 +158,14 @@ static int resume(struct ctx *c, struct store *s) {
 }
 
 int cmd_resume(struct ctx *c) {
-    struct mark at;
     struct store *s = NULL;
-    if (!ctx_language(c) || !ctx_world(c, true))
+    if (!ctx_language(c) || !ctx_world(c, true) || !journal_open(c, JOURNAL_READ, &s))
         return ctx_report(c);
-    const char *url = ctx_store(c, &at);
-    if (!store_open_read(c->arena, url, at, &s, c->err))
-        return ctx_report(c);
-    if (!s) {
-        out_printf(stderr, "quorate: there is no journal at %s yet: nothing was run\n", url);
+    if (!s)
         return EXIT_INVALID;
-    }
     s->ops->close(s);
-    if (!store_open(c->arena, c->loop, url, at, &s, c->err))
-        return EXIT_JOURNAL;
+    if (!journal_open(c, JOURNAL_WRITE, &s))
+        return ctx_report(c);
     const int status = resume(c, s);
     s->ops->close(s);
     const int told = ctx_report(c);

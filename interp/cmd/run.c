@@ -125,11 +125,10 @@ static int lock_and_execute(struct ctx *c, struct prepared *p, struct execution 
 }
 
 static int execute_new(struct ctx *c, struct prepared *p) {
-    struct mark at = mark_none();
     struct execution e = {.run_id = exec_run_id(c->arena, c->clock), .asker = asker_of(c)};
-    if (!store_open(c->arena, c->loop, c->world ? "sqlite::memory:" : ctx_store(c, &at), at, &e.store, c->err))
+    if (!journal_open(c, JOURNAL_WRITE, &e.store))
         return EXIT_JOURNAL;
-    const int status = lock_and_execute(c, p, &e);
+    const int status = e.store->ops->own(e.store, e.run_id, c->err) ? lock_and_execute(c, p, &e) : EXIT_JOURNAL;
     e.store->ops->close(e.store);
     return status;
 }

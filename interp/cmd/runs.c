@@ -8,16 +8,6 @@
 
 #include <string.h>
 
-static bool open_journal(struct ctx *c, struct store **ret) {
-    struct mark at;
-    const char *url = ctx_store(c, &at);
-    if (!store_open_read(c->arena, url, at, ret, c->err))
-        return false;
-    if (!*ret)
-        out_printf(stderr, "quorate: there is no journal at %s yet: nothing was run\n", url);
-    return true;
-}
-
 static const char *when(struct arena *a, int64_t at) {
     struct buf b = BUF_INIT;
     time_print(&b, at);
@@ -62,7 +52,7 @@ int cmd_runs(struct ctx *c) {
     struct store *s = NULL;
     struct store_run *runs;
     size_t n;
-    if (!ctx_language(c) || !open_journal(c, &s))
+    if (!ctx_language(c) || !journal_open(c, JOURNAL_READ, &s))
         return ctx_report(c);
     if (!s)
         return EXIT_DONE;
@@ -182,7 +172,7 @@ static bool show_run(struct ctx *c, struct store *s, const char *word) {
 
 int cmd_show(struct ctx *c) {
     struct store *s = NULL;
-    if (!ctx_language(c) || !open_journal(c, &s))
+    if (!ctx_language(c) || !journal_open(c, JOURNAL_READ, &s))
         return ctx_report(c);
     if (!s)
         return EXIT_INVALID;

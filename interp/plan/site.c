@@ -50,12 +50,22 @@ static const struct field dtr_fields[] = {
     {0},
 };
 
+static const struct field store_fields[] = {
+    {"url", F_STRING, true, "sqlite:PATH or etcd://HOST:PORT[,HOST:PORT...][/PREFIX]", NULL, NULL},
+    {"ca", F_STRING, false, "file with the certificates that are trusted; with it, or with 'cert', etcd is asked over TLS", NULL, NULL},
+    {"cert", F_STRING, false, "file with our certificate", NULL, NULL},
+    {"key", F_STRING, false, "file with its key", NULL, NULL},
+    {"username", F_STRING, false, "who signs in to etcd", NULL, NULL},
+    {"password", F_MAP, false, "where the password is found", password_fields, NULL},
+    {0},
+};
+
 const struct field site_fields[] = {
     {"site", F_STRING, true, "its name", NULL, NULL},
     {"nodes", F_MAP, true, "the inventory: name: {engine, address, tls, labels}", NULL, NULL},
     {"ucp", F_MAP, false, "how to reach UCP", ucp_fields, NULL},
     {"dtr", F_MAP, false, "what the registry is called", dtr_fields, NULL},
-    {"store", F_STRING, false, "where the journal lives: sqlite:PATH", NULL, NULL},
+    {"store", F_STRING | F_MAP, false, "where the journal lives: sqlite:PATH or etcd://HOST:PORT,...; a map for TLS and a password", store_fields, NULL},
     {"library", F_LIST, false, "folders of the site's own, before what is shipped", NULL, NULL},
     {"inputs", F_MAP, false, "runbook: inputs", NULL, NULL},
     {"hooks", F_MAP, false, "hook file: its rights", NULL, NULL},
@@ -187,9 +197,9 @@ static const char *https_url(struct reading *r, const struct val *map) {
 }
 
 /* Where a password may come from. */
-static void password_words(struct reading *r, const struct val *ucp, struct site_ucp *u) {
+static const char **password_words(struct reading *r, const struct val *owner) {
     static const char *const words[] = {"env:NAME", "file:PATH", "prompt"};
-    const struct val *from = val_get(val_get(ucp, "password"), "from");
+    const struct val *from = val_get(val_get(owner, "password"), "from");
     const size_t n = val_is(from, VAL_LIST) ? val_len(from) : from ? 1 : 0;
     const char **out = arena_array(r->arena, const char *, n + 1);
     size_t k = 0;
@@ -204,7 +214,26 @@ static void password_words(struct reading *r, const struct val *ucp, struct site
             diag_accepted(r->err, err_add(r->err, v->mark, "unknown-source", "'%s' is no place where a password is found", s ? s : val_kind_name(v->kind)), s ? s : "",
                           words, sizeof words / sizeof *words);
     }
-    u->password_from = out;
+    return out;
+}
+
+static void read_store(struct reading *r, const struct val *v) {
+    struct site *s = r->site;
+    const struct val *url = val_is(v, VAL_MAP) ? val_get(v, "url") : v;
+    if (!val_cstr(url)) /* told by the schema */
+        return;
+    s->store = store_in(r, val_cstr(url));
+    s->store_mark = url->mark;
+    if (!val_is(v, VAL_MAP))
+        return;
+    struct site_store *a = arena_new_of(r->arena, struct site_store);
+    *a = (struct site_store){.ca = path_in(r, v, "ca"), .cert = path_in(r, v, "cert"), .key = path_in(r, v, "key"), .username = val_get_str(v, "username", NULL),
+                             .password_from = password_words(r, v)};
+    if (!a->cert != !a->key)
+        err_add(r->err, v->mark, "missing-key", "the store has one of 'cert' and 'key', and needs both");
+    if (!a->username != !*a->password_from)
+        err_add(r->err, v->mark, "missing-key", "the store has one of 'username' and 'password', and needs both");
+    s->store_access = a;
 }
 
 static void read_enterprise(struct reading *r, const struct val *site) {
@@ -213,7 +242,7 @@ static void read_enterprise(struct reading *r, const struct val *site) {
         struct site_ucp *u = arena_new_of(r->arena, struct site_ucp);
         *u = (struct site_ucp){.url = https_url(r, ucp), .username = val_get_str(ucp, "username", NULL), .ca = path_in(r, ucp, "ca"),
                                .insecure = !val_get_bool(ucp, "verify", true)};
-        password_words(r, ucp, u);
+        u->password_from = password_words(r, ucp);
         r->site->ucp = u;
     }
     const struct val *dtr = val_get(site, "dtr");
@@ -240,10 +269,7 @@ bool site_load(struct arena *a, const char *path, bool (*check_url)(const char *
         read_node(&r, &nodes->map.pairs[i], &s->nodes[s->nnodes++]);
     if (!s->nnodes)
         err_add(err, val_pair(v, "nodes")->mark, "no-nodes", "the site has no nodes");
-    if (val_get(v, "store")) {
-        s->store = store_in(&r, val_get_str(v, "store", ""));
-        s->store_mark = val_get(v, "store")->mark;
-    }
+    read_store(&r, val_get(v, "store"));
     read_library(&r, val_get(v, "library"));
     s->inputs = val_get(v, "inputs");
     for (size_t i = 0; i < val_len(s->inputs); i++)

@@ -24,6 +24,13 @@ struct site_ucp {
     bool insecure;         /* verify: false */
 };
 
+/* How a journal on the network is reached. */
+struct site_store {
+    const char *ca, *cert, *key;  /* files, or NULL */
+    const char *username;         /* or NULL */
+    const char **password_from;   /* as that of UCP; empty: none */
+};
+
 struct site_dtr {
     const char *url;       /* "https://dtr.example", without a path */
     const char *ca;        /* file, or NULL */
@@ -38,6 +45,7 @@ struct site {
     size_t nnodes;
     const char *store;      /* URL with its path made relative to the working directory, or NULL */
     struct mark store_mark;
+    const struct site_store *store_access; /* NULL where the store is only a URL */
     const char **library;   /* folders, in order, ended by NULL */
     struct mark *library_marks;
     const struct val *inputs; /* runbook name → map of inputs, or NULL */
