@@ -8,9 +8,12 @@
 
 static const int64_t request_ms = 5000;  /* of one request; an engine that takes longer is silent */
 static const int64_t watch_ms = 3000;    /* between two looks */
-static const int64_t settle_ms = 2000;   /* after a lock of our own was taken over: another `resume` may have had the same thought */
+static const int64_t fresh_ms = 1000;    /* what a removal rests on may not be older */
+static const int64_t remove_ms = 3000;   /* of its request */
+/* After a lock of our own run was taken over: another `resume` may have had the same thought, and what it asked for has arrived by then. */
+static const int64_t settle_ms = 4500;
 static const int64_t jitter_ms = 300;
-enum { max_tries = 8 };
+enum { max_tries = 8, max_looks = 3 };
 
 static const char volume_path[] = "/volumes/" LOCK_VOLUME, create_path[] = "/volumes/create";
 
@@ -20,6 +23,8 @@ struct site_engine {
     struct locker *k;
     size_t at;          /* in the inventory */
     enum op op;
+    int64_t asked;      /* when; monotonic ms */
+    int looks;          /* that came too late to remove something */
     bool busy;          /* a request is under way */
     bool round;         /* which the round waits for */
     bool maybe;         /* it was asked to create our volume, and what became of it is not known */
@@ -91,6 +96,7 @@ static void ask(struct site_engine *e, enum op op) {
     assert(!e->busy);
     e->op = op;
     e->busy = true;
+    e->asked = loop_now(k->spec.loop);
     if (op == OP_CREATE || op == OP_EXTEND) {
         lock_request(&k->who, &b);
         call.method = "POST";
@@ -98,6 +104,7 @@ static void ask(struct site_engine *e, enum op op) {
         call.body = b.data;
     } else if (op == OP_REMOVE) {
         call.method = "DELETE";
+        call.timeout_ms = remove_ms;
         e->removed = true;
     }
     k->spec.wire->call(k->spec.wire, &call);
@@ -182,6 +189,7 @@ static void round_ask(struct site_engine *e, enum op op) {
 
 /* Inside a round: e may be busy with a look of the watch. */
 static void round_clear(struct site_engine *e) {
+    e->looks = 0;
     if (!e->busy) {
         round_ask(e, OP_CLEAR);
         return;
@@ -209,9 +217,12 @@ static void on_answer(void *ud, const struct http_result *r) {
     if (!told && !(e->op == OP_WATCH || e->op == OP_EXTEND))
         silent(e, r);
     if (e->op == OP_CLEAR && told && may_remove(e)) {
-        e->round = true;
-        ask(e, OP_REMOVE);
-        return;
+        const bool fresh = loop_now(k->spec.loop) - e->asked <= fresh_ms;
+        if (fresh || ++e->looks < max_looks) {
+            e->round = true;
+            ask(e, fresh ? OP_REMOVE : OP_CLEAR);
+            return;
+        }
     }
     if (e->clear) {
         e->clear = false;
