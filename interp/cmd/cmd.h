@@ -95,6 +95,8 @@ extern const struct command_info command_infos[]; /* ends with {0} */
 bool ctx_language(struct ctx *c);
 /* Loop, engines and runner: the real world, or that of --world. */
 bool ctx_world(struct ctx *c, bool may_change);
+/* Loop and engines of the real world, and nothing that needs a password. */
+void ctx_engines(struct ctx *c);
 void ctx_close(struct ctx *c);
 /* Prints what is in err to standard error; the exit status for it. */
 int ctx_report(struct ctx *c);
@@ -258,6 +260,7 @@ int cmd_test(struct ctx *c);
 int cmd_capture(struct ctx *c);
 int cmd_runs(struct ctx *c);
 int cmd_show(struct ctx *c);
+int cmd_unlock(struct ctx *c);
 int cmd_doc(struct ctx *c);
 int cmd_schema(struct ctx *c);
 

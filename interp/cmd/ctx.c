@@ -215,6 +215,14 @@ bool ctx_world(struct ctx *c, bool may_change) {
     return true;
 }
 
+void ctx_engines(struct ctx *c) {
+    if (!c->site)
+        c->site = site_none(c->arena);
+    c->clock = clock_system();
+    c->loop = loop_new(c->clock);
+    add_engines(c);
+}
+
 void ctx_close(struct ctx *c) {
     if (c->runner)
         c->runner->ops->close(c->runner);

@@ -28,6 +28,8 @@ const struct command_info command_infos[] = {
     {"show", "RUN", "Tell what happened in a run ('last' for the newest).", LANGUAGE | OPT_STORE | OPT_OUTPUT | OPT_VERBOSE, 1, 1, cmd_show},
     {"export", "RUN", "Print a run ('last' for the newest) as one file with a checksum, for quorate import.", OPT_SITE | OPT_STORE, 1, 1, cmd_export},
     {"import", "FILE", "Put an exported run into the journal. A run that is there already must be the same.", OPT_SITE | OPT_STORE, 1, 1, cmd_import},
+    {"unlock", "[RUN]", "Tell who holds the lock of the cluster; with the ID of a run that will never go on, remove what that run left.",
+     OPT_SITE | OPT_YES, 0, 1, cmd_unlock},
     {"doc", "[NAME]", "What an action, a probe, a function or a runbook is for; without a name, what there is.", LANGUAGE, 0, 1, cmd_doc},
     {"schema", "[runbook|test]", "The JSON Schema of runbooks, or of their tests, for editors.", 0, 0, 1, cmd_schema},
     {0},
@@ -122,7 +124,7 @@ static void print_help(FILE *out, const struct command_info *cmd) {
     out_adds(out, "\nquorate COMMAND --help tells the options of a command; quorate --version the version.\n\n"
           "exit status: 0 done, 1 a step failed or something is wrong, 2 usage, 3 the runbook, site or input is invalid, 4 refused by a precondition or a rule,\n"
           "  5 an approval or attestation is missing or denied, 6 the world moved, 7 the outcome of a step is unknown,\n"
-          "  9 the journal or the machine failed, 10 the plan changes something (with --detailed-exitcode),\n  11 every step ended well but a postcondition does not hold, 130 interrupted\n");
+          "  8 locked by another run, 9 the journal or the machine failed, 10 the plan changes something (with --detailed-exitcode),\n  11 every step ended well but a postcondition does not hold, 130 interrupted\n");
 }
 
 static void words_add(struct arena *a, struct words *w, const char *s) {
