@@ -161,7 +161,7 @@ demo: deps
 
 # --- tests ---------------------------------------------------------------------------------------------------------
 
-.PHONY: test test-unit test-stdlib test-san test-valgrind test-cases test-fuzz test-lab lint bench
+.PHONY: test test-unit test-stdlib test-san test-valgrind test-cases test-fuzz test-store test-lab lint bench
 test: deps-test
 	@+MAKE='$(MAKE)' tests/run all
 
@@ -191,6 +191,9 @@ fuzz-mutate: $(OUT)/tests/fuzz/mutate_check
 
 test-lab: $(BIN)
 	@tests/run lab lab $(BIN)
+
+test-store: $(BIN)
+	@tests/run store store $(BIN)
 
 lint:
 	@+MAKE='$(MAKE)' tests/lint/run
@@ -253,6 +256,7 @@ define HELP
   make test-stdlib     the pure functions and effects of the library
   make test-cases      whole texts: tests/cases/check and tests/cases/cli; T= picks by name, UPDATE=1 accepts what is printed
   make test-fuzz       damaged runbooks against check; QUORATE_SEED=N repeats a run
+  make test-store      journals in a real etcd of three members
   make test-lab        real engines in namespaces, as root
   make lint            layers, warnings, clang-tidy, shellcheck, luac, sizes
   make bench           what planning costs: exploration, its growth, whole processes

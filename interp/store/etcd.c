@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const int64_t default_patience_ms = 20 * 1000, default_lease_ms = 30 * 1000, first_ms = 2 * 1000, request_ms = 8 * 1000;
+static const int64_t default_patience_ms = 20 * 1000, asker_patience_ms = 6 * 1000, default_lease_ms = 30 * 1000, first_ms = 2 * 1000, request_ms = 8 * 1000;
 static const size_t max_members = 16;
 
 /* ---- what the files share ---- */
@@ -66,6 +66,10 @@ static void unlock_and_tell(struct etcd *s, struct arena *a) {
 
 /* ---- appending: on another thread, in order ---- */
 
+static int64_t short_patience(const struct etcd_spec *spec) {
+    return spec->patience_ms < asker_patience_ms ? spec->patience_ms : asker_patience_ms;
+}
+
 static void commit_work(void *ud) {
     struct etcd *s = ud;
     if (s->broken)
@@ -73,11 +77,13 @@ static void commit_work(void *ud) {
     pthread_mutex_lock(&s->lock);
     struct arena *a = arena_new();
     const char *why = "";
+    etcd_net_patience(s->net, s->spec.patience_ms); /* of a run that is under way; a person who asks something is told sooner */
     for (const struct etcd_batch *b = s->under_way; b && !s->broken; b = b->next)
         if (!etcd_commit(s, a, b, &why)) {
             s->broken = true;
             snprintf(s->message, sizeof s->message, "%s", why);
         }
+    etcd_net_patience(s->net, short_patience(&s->spec));
     arena_free(a);
     pthread_mutex_unlock(&s->lock);
 }
@@ -284,6 +290,7 @@ bool etcd_open(struct arena *a, const struct store_spec *spec, const char *rest,
     *s = (struct etcd){.store = {.ops = &ops, .url = spec->url, .loop = spec->loop}, .arena = arena_new(), .spec = net, .prefix = prefix,
                        .lease_ms = spec->lease_ms ? spec->lease_ms : default_lease_ms, .note = spec->note, .note_ud = spec->note_ud};
     s->net = etcd_net_new(&net);
+    etcd_net_patience(s->net, short_patience(&net));
     s->runs = map_new(s->arena);
     s->session = clock->random(clock);
     s->waiting_end = &s->waiting;

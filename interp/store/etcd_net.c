@@ -16,7 +16,8 @@ struct member {
     const char *name; /* HOST:PORT */
     char why[200];    /* what its last failure was; "" if none since it answered */
     bool silent;      /* it did not answer at all, and */
-    bool slow;        /* that was because its time was over */
+    bool slow;        /* that was because its time was over, or */
+    bool distrusted;  /* because we and it do not trust each other */
     bool told;        /* that it is passed over */
 };
 
@@ -60,6 +61,10 @@ void etcd_net_free(struct etcd_net *n) {
 
 void etcd_net_stop(struct etcd_net *n) {
     atomic_store(&n->stop, true);
+}
+
+void etcd_net_patience(struct etcd_net *n, int64_t ms) {
+    n->spec.patience_ms = ms;
 }
 
 const char *etcd_net_note(struct etcd_net *n, struct arena *a) {
@@ -116,6 +121,7 @@ static enum verdict refused(const struct val *v, long status, const char **ret_w
         {"request is too large", TOO_LARGE}, {"larger than max", TOO_LARGE},         {"too many operations", TOO_LARGE},
         {"no leader", NEXT},                {"request timed out", NEXT},            {"leader changed", NEXT},
         {"server stopped", NEXT},           {"not ready", NEXT},                    {"unhealthy cluster", NEXT},
+        {"context deadline exceeded", NEXT}, {"context canceled", NEXT},
     };
     static const enum verdict codes[max_code + 1] = {[4] = NEXT, [14] = NEXT, [16] = SIGN_IN};
     const char *why = val_get_str(v, "message", val_get_str(v, "error", NULL));
@@ -139,6 +145,7 @@ static enum verdict one(struct etcd_net *n, struct arena *a, struct member *m, c
     post(n, m, path, body, len, n->ms, &an);
     m->silent = an.failure != HTTP_OK;
     m->slow = an.failure == HTTP_TIMEOUT;
+    m->distrusted = an.failure == HTTP_TLS;
     *ret_why = "";
     if (an.failure == HTTP_TOO_LARGE)
         verdict = TOO_LARGE;
@@ -231,6 +238,14 @@ static void note_silent(struct etcd_net *n) {
     }
 }
 
+/* Certificates do not become right by waiting. */
+static bool all_distrusted(const struct etcd_net *n) {
+    for (size_t i = 0; i < n->n; i++)
+        if (!n->members[i].distrusted)
+            return false;
+    return true;
+}
+
 static const char *all_why(const struct etcd_net *n, struct arena *a) {
     struct buf b = BUF_INIT;
     for (size_t i = 0; i < n->n; i++)
@@ -245,7 +260,7 @@ enum etcd_end etcd_ask(struct etcd_net *n, struct arena *a, const char *path, co
     const char *why;
     for (size_t asked = 0;; asked++) {
         if (asked && asked % n->n == 0) {
-            if (loop_now(n->loop) >= until)
+            if (loop_now(n->loop) >= until || all_distrusted(n))
                 break;
             pause_for(n, round_pause_ms);
         }

@@ -33,6 +33,7 @@ void etcd_net_free(struct etcd_net *n);
 enum etcd_end etcd_ask(struct etcd_net *n, struct arena *a, const char *path, const char *body, size_t len, const struct val **ret, const char **ret_why);
 /* A line for people about a member that was passed over since the last call, or NULL. */
 const char *etcd_net_note(struct etcd_net *n, struct arena *a);
+void etcd_net_patience(struct etcd_net *n, int64_t ms);
 /* From another thread: the request that is under way is the last. */
 void etcd_net_stop(struct etcd_net *n);
 

@@ -68,7 +68,7 @@ struct store_spec {
     /* Of a store on the network. */
     const char *ca, *cert, *key;     /* files, or NULL */
     const char *username, *password; /* or NULL */
-    int64_t patience_ms;             /* how long an append, or a question, may take before it fails; default 20 s */
+    int64_t patience_ms;             /* how long an append may take before it fails; default 20 s. Questions have 6 s at most */
     int64_t lease_ms;                /* how long a run stays held when its holder is not heard of; default 30 s */
     /* Lines for people: a member that was passed over. From the loop, or from inside a call. May be NULL. */
     void (*note)(void *ud, const char *text);
