@@ -1,6 +1,7 @@
 #include "base/arena.h"
 
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ struct chunk {
 struct arena {
     struct chunk *head;
     size_t total;
+    bool wipe;
 };
 
 enum { chunk_size = 8192, first_size = 1024 };
@@ -55,12 +57,22 @@ struct arena *arena_new(void) {
     return mem_alloc(sizeof(struct arena));
 }
 
+void arena_wipe(struct arena *a) {
+    a->wipe = true;
+}
+
+static void chunk_free(const struct arena *a, struct chunk *c) {
+    if (a->wipe)
+        explicit_bzero(c->data, c->used);
+    free(c);
+}
+
 void arena_free(struct arena *a) {
     if (!a)
         return;
     for (struct chunk *c = a->head; c;) {
         struct chunk *next = c->next;
-        free(c);
+        chunk_free(a, c);
         c = next;
     }
     free(a);
@@ -72,11 +84,11 @@ void arena_clear(struct arena *a) {
         return;
     while (last->next) {
         struct chunk *next = last->next;
-        free(last);
+        chunk_free(a, last);
         last = next;
     }
     if (last->used > chunk_size) { /* one that was made for something large */
-        free(last);
+        chunk_free(a, last);
         last = NULL;
     } else {
         memset(last->data, 0, last->used);

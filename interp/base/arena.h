@@ -13,6 +13,8 @@ struct arena;
 
 struct arena *arena_new(void);
 void arena_free(struct arena *a); /* NULL is fine */
+/* It holds secrets: from now on its memory is overwritten before it is given back. */
+void arena_wipe(struct arena *a);
 /* As freed and made anew, but cheaper: for what is needed again and again for a short time. */
 void arena_clear(struct arena *a);
 

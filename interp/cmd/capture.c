@@ -59,7 +59,7 @@ static const struct val *state(struct ctx *c, const struct observed *o) {
 }
 
 int cmd_capture(struct ctx *c) {
-    if (!ctx_language(c) || !ctx_world(c, false)) {
+    if (!ctx_language(c) || !ctx_world(c, false) || !credentials_for(c, NULL)) {
         const int status = ctx_report(c);
         return status ? status : EXIT_INVALID;
     }

@@ -65,6 +65,7 @@ struct ctx {
     struct library *lib;
     struct loader loader;
     const char *store_password; /* once it was asked for */
+    struct map *env_secrets; /* name → value: taken out of the environment; or NULL */
     /* the world */
     struct clock *clock;
     struct clock_virtual virtual_clock;
@@ -115,13 +116,26 @@ struct site *world_site(struct arena *a, const struct val *world, const struct s
 const struct val *site_seen(struct arena *a, const struct site *s, const struct val *nodes);
 const struct val *run_seen(struct arena *a, const struct val *attested, bool rehearsal);
 
+/* ---- secret.c ---- */
+
+/* The secret that one source has: env:NAME, file:PATH (relative to the site's folder, or to the working directory), command:WORD WORD … (without a shell,
+ * in that folder), prompt. *ret is NULL if the source is not there, and then tried (a list) gets a line that says so. false: it is there and
+ * cannot be used (unreadable, empty, too long, too short to be masked); told in err. `what` is for people: "the input 'password'". */
+bool secret_from(struct ctx *c, const char *what, const char *from, struct val *tried, const char **ret);
+/* The same for a value that is no secret. */
+bool secret_from_plain(struct ctx *c, const char *what, const char *from, struct val *tried, const char **ret);
+/* The first of several that has it; from ends with NULL. Passwords of any kind come this way: of runbooks, of the site, of a store. */
+bool secret_find(struct ctx *c, const char *what, const char *const *from, struct val *tried, const char **ret);
+/* If from is env:NAME, takes the variable out of our environment, so that no child inherits it. secret_from still finds it. */
+void secret_hide(struct ctx *c, const char *from);
+
 /* ---- credentials.c ---- */
 
-/* The site as tasks see it: what expressions see, and under `ucp` also the password (a secret, asked for on the terminal if the site says so), the
- * certificates and whether they matter. false: told in err. */
+/* The site as tasks see it: what expressions see, and under `ucp` and `dtr` also the certificates and whether they matter. false: told in err. */
 bool credentials(struct ctx *c, const struct val **ret);
-/* The first of the places (env:NAME, file:PATH, prompt; ended by NULL) that has something; NULL if none has. Not yet known to base/redact.h. */
-const char *secret_from(struct ctx *c, const char *const *from, const char *question);
+/* Finds the password of UCP and adds it for tasks, as a secret, if the runbook (NULL: whatever is probed) can have a use for it: nobody is asked for
+ * what nothing needs. After ctx_world; nothing in a rehearsal. false: told in err. */
+bool credentials_for(struct ctx *c, const struct runbook *rb);
 
 /* ---- journal.c ---- */
 

@@ -1,38 +1,10 @@
 #include "cmd/cmd.h"
 
-#include "base/redact.h"
-#include "ui/asker.h"
 #include "value/file.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-static const size_t max_password = 4096, max_ca = 1 << 20; /* bytes of the files */
-
-/* A file's text without the line's end; NULL if there is none. */
-static const char *line_of(struct arena *a, const char *path) {
-    const struct source *src;
-    if (!file_read(a, path, NULL, max_password, &src, err_new(a)))
-        return NULL;
-    size_t n = src->len;
-    while (n && (src->text[n - 1] == '\n' || src->text[n - 1] == '\r'))
-        n--;
-    return n ? arena_strndup(a, src->text, n) : NULL;
-}
-
-const char *secret_from(struct ctx *c, const char *const *from, const char *question) {
-    const char *s = NULL;
-    for (; !s && *from; from++)
-        if (!strncmp(*from, "env:", 4)) {
-            s = getenv(*from + 4);
-            s = s && *s ? s : NULL;
-        } else if (!strncmp(*from, "file:", 5)) {
-            s = line_of(c->arena, *from + 5);
-        } else {
-            s = asker_secret(c->arena, question);
-        }
-    return s && *s ? s : NULL;
-}
+static const size_t max_ca = 1 << 20; /* bytes of the file */
 
 /* {url, ca, insecure} */
 static const struct val *dtr_of(struct ctx *c) {
@@ -49,14 +21,6 @@ bool credentials(struct ctx *c, const struct val **ret) {
     if (!u)
         return true;
     const struct val *ucp = val_get(c->site_val, "ucp");
-    const char *question = arena_printf(a, "password of %s at %s", u->username ? u->username : "the administrator", u->url);
-    const char *secret = secret_from(c, u->password_from, question), *why;
-    if (secret && !redact_add(secret, strlen(secret), &why)) {
-        err_add(c->err, mark_none(), "secret-unmaskable", "the password of UCP cannot be used: %s", why);
-        return false;
-    }
-    if (secret)
-        ucp = val_map_with(a, ucp, "password", val_secret(a, val_str(a, secret)));
     if (u->ca) {
         const struct source *src;
         if (!file_read(a, u->ca, NULL, max_ca, &src, c->err))
@@ -66,5 +30,74 @@ bool credentials(struct ctx *c, const struct val **ret) {
     }
     ucp = val_map_with(a, ucp, "insecure", val_bool(a, u->insecure));
     *ret = val_map_with(a, *ret, "ucp", ucp);
+    return true;
+}
+
+/* ---- who has a use for the password ---- */
+
+static bool is_enterprise(const char *family) {
+    return !strcmp(family, "ucp") || !strcmp(family, "dtr"); /* DTR is reached with UCP's account */
+}
+
+/* Whether the text has it as a word, in code or not. */
+static bool mentions(const struct source *src, const char *word) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+    const size_t n = strlen(word);
+    for (const char *s = src->text; (s = strstr(s, word)); s += n)
+        if ((s == src->text || !strchr(letters, s[-1])) && (!s[n] || !strchr(letters, s[n])))
+            return true;
+    return false;
+}
+
+/* Whether any Lua file of the site's own speaks of UCP or DTR: its definitions call one another. */
+static bool own_mention(struct ctx *c) {
+    const char *const *names;
+    const size_t n = files_list(c->files, "stdlib/", ".lua", &names);
+    for (size_t i = 0; i < n; i++) {
+        const struct source *src = files_is_embedded(c->files, names[i]) ? NULL : files_read(c->files, names[i], err_new(c->arena));
+        if (src && (mentions(src, "ucp") || mentions(src, "dtr")))
+            return true;
+    }
+    return false;
+}
+
+static bool def_needs(struct ctx *c, const struct def *d) {
+    if (!d || is_enterprise(d->family))
+        return d != NULL;
+    const char *dot = strchr(d->name, '.'); /* swarm.leave is stdlib/swarm/leave.lua */
+    const char *file = arena_printf(c->arena, "stdlib/%.*s/%s.lua", dot ? (int)(dot - d->name) : 0, d->name, dot ? dot + 1 : d->name);
+    return !files_is_embedded(c->files, file) && own_mention(c);
+}
+
+static bool runbook_needs(struct ctx *c, const struct runbook *rb) {
+    bool needs = false;
+    for (size_t i = 0; i < rb->nparts && !needs; i++)
+        needs = def_needs(c, rb->parts[i].probe);
+    for (size_t i = 0; i < rb->nall && !needs; i++)
+        needs = def_needs(c, rb->all[i]->def) || (rb->all[i]->sub && runbook_needs(c, rb->all[i]->sub));
+    return needs;
+}
+
+bool credentials_for(struct ctx *c, const struct runbook *rb) {
+    const struct site_ucp *u = c->site->ucp;
+    struct arena *a = c->arena;
+    if (c->world || !u || !*u->password_from || (rb && !runbook_needs(c, rb)))
+        return true;
+    const struct val *ucp = val_get(c->task_world.site, "ucp");
+    const char *secret;
+    const char *what = arena_printf(a, "the password of %s at %s", u->username ? u->username : "the administrator", u->url);
+    if (val_get(ucp, "password"))
+        return true;
+    struct val *tried = val_list_new(a);
+    if (!secret_find(c, what, u->password_from, tried, &secret))
+        return false;
+    if (!secret) { /* tasks go on without it as far as they can */
+        struct diag *d = err_warn(c->err, mark_none(), "no-password", "%s is not found", what);
+        for (size_t i = 0; i < val_len(tried); i++)
+            diag_note(c->err, d, "%s", val_cstr(val_at(tried, i)));
+        return true;
+    }
+    ucp = val_map_with(a, ucp, "password", val_secret(a, val_str(a, secret)));
+    c->task_world.site = val_map_with(a, c->task_world.site, "ucp", ucp);
     return true;
 }

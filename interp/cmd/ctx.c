@@ -40,6 +40,11 @@ static bool load_site(struct ctx *c) {
     if (path && !site_load(c->arena, path, engines_check_url, &c->site, c->err))
         return false;
     c->site_text = c->site ? c->site->src : NULL;
+    const char *const *const passwords[] = {c->site && c->site->ucp ? c->site->ucp->password_from : NULL,
+                                            c->site && c->site->store_access ? c->site->store_access->password_from : NULL};
+    for (size_t i = 0; i < 2; i++) /* before any child is started */
+        for (const char *const *from = passwords[i]; from && *from; from++)
+            secret_hide(c, *from);
     return true;
 }
 

@@ -360,7 +360,7 @@ static void print_json(struct ctx *c, const struct diagnosis *d) {
 }
 
 int cmd_diagnose(struct ctx *c) {
-    if (!ctx_language(c) || !ctx_world(c, false)) {
+    if (!ctx_language(c) || !ctx_world(c, false) || !credentials_for(c, NULL)) {
         const int status = ctx_report(c);
         return status ? status : EXIT_INVALID;
     }

@@ -1,6 +1,5 @@
 #include "cmd/cmd.h"
 
-#include "ui/asker.h"
 #include "value/file.h"
 #include "value/yaml.h"
 
@@ -50,41 +49,47 @@ static bool take_word(struct ctx *c, const struct found *f, const char *word) {
     return true;
 }
 
-/* The value of one source of `from`; *ret stays NULL if it has none. */
-static bool take_source(struct ctx *c, const struct input *in, const char *from, const struct val **ret) {
-    const struct val *v = NULL;
-    if (!strncmp(from, "env:", 4)) {
-        const char *s = getenv(from + 4);
-        v = s ? val_str(c->arena, s) : NULL;
-    } else if (!strncmp(from, "file:", 5)) {
-        const char *path = path_join(c->arena, c->site ? c->site->dir : ".", from + 5);
-        const struct source *src;
-        struct err *quiet = err_new(c->arena);
-        if (!strcmp(in->type, "secret")) {
-            if (file_read(c->arena, path, NULL, max_input, &src, quiet)) {
-                size_t n = src->len;
-                while (n && (src->text[n - 1] == '\n' || src->text[n - 1] == '\r'))
-                    n--;
-                v = val_strn(c->arena, src->text, n);
-            }
-        } else if (!read_yaml(c, path, &v)) {
+/* The value of one source of `from`; *ret stays NULL if it has none, and tried tells. What is no secret is YAML, but for a word of the environment. */
+static bool take_source(struct ctx *c, const struct input *in, const char *from, struct val *tried, const struct val **ret) {
+    const char *what = arena_printf(c->arena, "the input '%s'", in->name), *s = NULL;
+    const bool env = !strncmp(from, "env:", 4), file = !strncmp(from, "file:", 5);
+    if (input_is_secret(in)) {
+        if (!secret_from(c, what, from, tried, &s))
             return false;
-        }
-    } else if (!strcmp(from, "prompt")) {
-        const char *s = asker_secret(c->arena, in->name);
-        v = s ? val_str(c->arena, s) : NULL;
+        *ret = s ? val_secret(c->arena, val_str(c->arena, s)) : NULL;
+        return true;
     }
-    if (v)
-        *ret = strcmp(in->type, "secret") ? v : val_secret(c->arena, v);
+    if (env) {
+        s = getenv(from + 4);
+        *ret = s ? val_str(c->arena, s) : NULL;
+        return true;
+    }
+    if (file)
+        return read_yaml(c, path_join(c->arena, c->site ? c->site->dir : ".", from + 5), ret);
+    if (!secret_from_plain(c, what, from, tried, &s))
+        return false;
+    if (s && !strncmp(from, "command:", 8))
+        return yaml_parse(c->arena, source_new(c->arena, from, s, strlen(s)), NULL, ret, c->err);
+    *ret = s ? val_str(c->arena, s) : NULL;
     return true;
+}
+
+static void tell_tried(struct ctx *c, const struct input *in, const struct val *tried) {
+    if (in->def || !val_len(tried))
+        return;
+    struct diag *d = err_add(c->err, in->mark, "missing-input", "the input '%s' was not given, and is not found", in->name);
+    diag_hint(c->err, d, "give it with --input %s=%s", in->name, input_is_secret(in) ? "@FILE" : "…");
+    for (size_t i = 0; i < val_len(tried); i++)
+        diag_note(c->err, d, "%s", val_cstr(val_at(tried, i)));
 }
 
 /* The first source of `from` that has the value. */
 static bool take_from(struct ctx *c, const struct input *in, const struct found *f) {
+    struct val *tried = val_list_new(c->arena);
     for (size_t i = 0; i < val_len(in->from); i++) {
         const char *from = val_cstr(val_at(in->from, i));
         const struct val *v = NULL;
-        if (!take_source(c, in, from, &v))
+        if (!take_source(c, in, from, tried, &v))
             return false;
         if (!v)
             continue;
@@ -92,7 +97,10 @@ static bool take_from(struct ctx *c, const struct input *in, const struct found 
         val_map_set(c->arena, f->where, in->name, val_str(c->arena, from));
         return true;
     }
-    return true;
+    if (!input_is_secret(in))
+        return true; /* whoever binds it says so, if it is needed */
+    tell_tried(c, in, tried);
+    return false;
 }
 
 static const struct input *input_named(const struct runbook *rb, const char *name) {
@@ -149,7 +157,7 @@ static bool secret_again(struct ctx *c, const struct runbook *rb, const struct i
     } else if (!strncmp(from, "argument:", 9) && strcmp(from, "argument:-")) {
         ok = read_yaml(c, from + 9, &v);
     } else if (is_source_of(in, from)) {
-        ok = take_source(c, in, from, &v);
+        ok = take_source(c, in, from, val_list_new(c->arena), &v);
     }
     if (ok && !v)
         err_add(c->err, mark_none(), "missing-input", "the secret '%s' came from '%s' when the plan was made, and is not there now", in->name, from);
@@ -200,6 +208,9 @@ bool inputs_given(struct ctx *c, const struct runbook *rb, const struct val **re
     }
     for (size_t i = 0; i < c->opt.inputs.n; i++)
         ok &= take_word(c, &f, c->opt.inputs.items[i]);
+    for (size_t i = 0; i < rb->ninputs; i++)
+        for (size_t k = 0; k < val_len(rb->inputs[i].from) && input_is_secret(&rb->inputs[i]); k++)
+            secret_hide(c, val_cstr(val_at(rb->inputs[i].from, k))); /* from all children, whichever source is used */
     for (size_t i = 0; ok && i < rb->ninputs; i++)
         if (rb->inputs[i].from && !val_get(f.given, rb->inputs[i].name))
             ok = take_from(c, &rb->inputs[i], &f);

@@ -1,10 +1,7 @@
 #include "cmd/cmd.h"
 
-#include "base/redact.h"
 #include "store/store.h"
 #include "ui/out.h"
-
-#include <string.h>
 
 static void on_note(void *ud, const char *text) {
     (void)ud;
@@ -22,16 +19,15 @@ static bool access_of(struct ctx *c, struct store_spec *spec) {
     spec->username = a->username;
     if (!a->username)
         return true;
-    const char *why;
-    if (!c->store_password)
-        c->store_password = secret_from(c, a->password_from, arena_printf(c->arena, "password of %s at %s", a->username, spec->url));
+    struct val *tried = val_list_new(c->arena);
+    const char *what = arena_printf(c->arena, "the password of %s at %s", a->username, spec->url);
+    if (!c->store_password && !secret_find(c, what, a->password_from, tried, &c->store_password))
+        return false;
     spec->password = c->store_password;
     if (!spec->password) {
-        err_add(c->err, spec->at, "journal", "there is no password for %s at %s", a->username, spec->url);
-        return false;
-    }
-    if (!redact_add(spec->password, strlen(spec->password), &why)) {
-        err_add(c->err, spec->at, "secret-unmaskable", "the password of the journal cannot be used: %s", why);
+        struct diag *d = err_add(c->err, spec->at, "journal", "%s is not found", what);
+        for (size_t i = 0; i < val_len(tried); i++)
+            diag_note(c->err, d, "%s", val_cstr(val_at(tried, i)));
         return false;
     }
     return true;

@@ -140,7 +140,7 @@ static int go_on(struct ctx *c, struct taken *t, struct execution *e) {
 
 static bool look_again(struct ctx *c, struct taken *t) {
     struct prepare_spec spec = {.ld = &c->loader, .runner = c->runner, .rb = t->rb, .site = c->site_val, .run = c->run_val};
-    return inputs_again(c, t, &spec.given) && prepare_bind(c->arena, &spec, &t->p, c->err);
+    return credentials_for(c, t->rb) && inputs_again(c, t, &spec.given) && prepare_bind(c->arena, &spec, &t->p, c->err);
 }
 
 static int resume(struct ctx *c, struct store *s) {

@@ -353,13 +353,13 @@ static bool convert(struct conversion c, const struct val *given, const struct v
     }
     if (secret) { /* from here on no message can show it, nor quote the line that it stands on */
         c.at = in->mark;
-        if (!given->secret && !register_secret(&c, given)) /* what was made from a secret holds it */
-            return false;
         given = given->secret ? given : val_secret(c.a, given);
     }
     const struct val *v = given;
     assert(t); /* declarations only have words of the table */
     if (has_nul(&c, given) || !t->convert(&c, given, &v) || !in_enum(&c, v) || !matches(&c, v) || !in_range(&c, v))
+        return false;
+    if (input_is_secret(in) && !register_secret(&c, v)) /* what else is made from a secret holds it */
         return false;
     *ret = secret && !v->secret ? val_secret(c.a, v) : v;
     return true;

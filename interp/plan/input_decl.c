@@ -56,8 +56,18 @@ static void read_bound(struct loading *ld, const struct val *decl, const char *k
     }
 }
 
+const char *const input_sources[] = {"env:NAME", "file:PATH", "command:WORDS", "prompt", NULL};
+
+bool input_source_fits(const char *word) {
+    for (const char *const *s = input_sources; *s; s++) {
+        const size_t fixed = strcspn(*s, ":"); /* what follows a colon is the asker's own */
+        if ((*s)[fixed] ? !strncmp(word, *s, fixed + 1) && word[fixed + 1] : !strcmp(word, *s))
+            return true;
+    }
+    return false;
+}
+
 static void read_from(struct loading *ld, struct input *in, const struct val *v) {
-    static const char *const forms[] = {"env:NAME", "file:PATH", "prompt"};
     if (!v)
         return;
     struct val *list = val_list_new(ld->arena);
@@ -67,10 +77,10 @@ static void read_from(struct loading *ld, struct input *in, const struct val *v)
     for (size_t i = 0; i < val_len(in->from); i++) {
         const struct val *f = val_at(in->from, i);
         const char *s = val_cstr(f);
-        if (s && ((!strncmp(s, "env:", 4) && s[4]) || (!strncmp(s, "file:", 5) && s[5]) || !strcmp(s, "prompt")))
+        if (s && input_source_fits(s))
             continue;
         struct diag *d = err_add(ld->err, f->mark, "unknown-source", "'%s' is no place where a value can come from", s ? s : "this");
-        diag_accepted(ld->err, d, s ? s : "", forms, 3);
+        diag_accepted(ld->err, d, s ? s : "", input_sources, 4);
     }
 }
 

@@ -151,6 +151,9 @@ const struct def *runbook_planned_only(const struct runbook *rb);
 /* Whether a value fits an input: type, enum, pattern, min, max, items. Text from the command line is converted: "3" for an integer, "a,b" for a list. Errors at `at`. */
 bool input_convert(struct arena *a, const struct input *in, const struct site *site, const struct val *given, struct mark at,
                    const struct val **ret, struct err *err);
+/* Where a value can come from: env:NAME file:PATH command:WORDS prompt; ended by NULL. Whether a word is such a place. */
+extern const char *const input_sources[];
+bool input_source_fits(const char *word);
 /* It is a secret, or a list of some. */
 bool input_is_secret(const struct input *in);
 const struct part *runbook_part(const struct runbook *rb, const char *name);

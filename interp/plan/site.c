@@ -1,5 +1,6 @@
 #include "plan/site.h"
 
+#include "plan/runbook.h"
 #include "value/file.h"
 #include "value/yaml.h"
 
@@ -30,7 +31,7 @@ static const struct field node_fields[] = {
 };
 
 static const struct field password_fields[] = {
-    {"from", F_LIST | F_STRING, true, "where it is found: env:NAME, file:PATH, prompt", NULL, NULL},
+    {"from", F_LIST | F_STRING, true, "where it is found: env:NAME, file:PATH, command:WORDS, prompt", NULL, NULL},
     {0},
 };
 
@@ -198,7 +199,6 @@ static const char *https_url(struct reading *r, const struct val *map) {
 
 /* Where a password may come from. */
 static const char **password_words(struct reading *r, const struct val *owner) {
-    static const char *const words[] = {"env:NAME", "file:PATH", "prompt"};
     const struct val *from = val_get(val_get(owner, "password"), "from");
     const size_t n = val_is(from, VAL_LIST) ? val_len(from) : from ? 1 : 0;
     const char **out = arena_array(r->arena, const char *, n + 1);
@@ -206,13 +206,11 @@ static const char **password_words(struct reading *r, const struct val *owner) {
     for (size_t i = 0; i < n; i++) {
         const struct val *v = val_is(from, VAL_LIST) ? val_at(from, i) : from;
         const char *s = val_cstr(v);
-        if (s && !strncmp(s, "file:", 5) && s[5])
-            out[k++] = arena_printf(r->arena, "file:%s", path_join(r->arena, r->site->dir, s + 5));
-        else if (s && ((!strncmp(s, "env:", 4) && s[4]) || !strcmp(s, "prompt")))
+        if (s && input_source_fits(s))
             out[k++] = s;
         else
             diag_accepted(r->err, err_add(r->err, v->mark, "unknown-source", "'%s' is no place where a password is found", s ? s : val_kind_name(v->kind)), s ? s : "",
-                          words, sizeof words / sizeof *words);
+                          input_sources, 4);
     }
     return out;
 }

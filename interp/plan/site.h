@@ -19,7 +19,7 @@ struct site_node {
 struct site_ucp {
     const char *url;       /* "https://ucp.example:443", without a path */
     const char *username;  /* or NULL */
-    const char **password_from; /* "env:NAME", "file:PATH" (relative to the working directory), "prompt", in order, ended by NULL */
+    const char **password_from; /* "env:NAME", "file:PATH" (relative to dir), "command:WORDS", "prompt", as written, in order, ended by NULL */
     const char *ca;        /* file, or NULL */
     bool insecure;         /* verify: false */
 };

@@ -4,6 +4,7 @@
 #include "ui/out.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,23 +121,34 @@ struct asker *asker_new(struct arena *a, struct loop *l, bool yes, const char *c
     return &ui->asker;
 }
 
-char *asker_secret(struct arena *a, const char *prompt) {
+/* Past the buffer of stdio, which would keep it. An interrupt ends the line, so that the echo is back before it is acted upon. */
+char *asker_secret(const char *prompt) {
+    enum { max = 4096 };
     struct termios old, quiet;
     if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &old))
         return NULL;
+    const char interrupt = (char)old.c_cc[VINTR];
     quiet = old;
-    quiet.c_lflag &= (tcflag_t)~ECHO;
+    quiet.c_lflag &= (tcflag_t) ~(ECHO | ISIG);
+    quiet.c_cc[VEOL] = old.c_cc[VINTR];
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+    fflush(stdout);
     out_printf(stderr, "%s: ", prompt);
-    char line[1024];
-    bool got = fgets(line, sizeof line, stdin) != NULL;
+    fflush(stderr);
+    char *line = mem_alloc(max);
+    ssize_t n;
+    while ((n = read(STDIN_FILENO, line, max - 1)) < 0 && errno == EINTR) {
+    }
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
     out_adds(stderr, "\n");
-    char *s = NULL;
-    if (got) {
-        line[strcspn(line, "\r\n")] = 0;
-        s = arena_strdup(a, line);
+    const bool stopped = n > 0 && line[n - 1] == interrupt;
+    if (n <= 0 || stopped) {
+        explicit_bzero(line, max);
+        free(line);
+        if (stopped)
+            raise(SIGINT);
+        return NULL;
     }
-    explicit_bzero(line, sizeof line);
-    return s;
+    line[strcspn(line, "\r\n")] = 0;
+    return line;
 }

@@ -71,6 +71,7 @@ static void make_secret(struct val *v) {
 }
 
 const struct val *val_secret(struct arena *a, const struct val *v) {
+    arena_wipe(a);
     struct val *s = (struct val *)(uintptr_t)val_copy(a, v); /* the copy is ours */
     make_secret(s);
     return s;
