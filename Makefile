@@ -48,7 +48,7 @@ UNIT_ALL := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_SRC := $(if $(T),$(sort $(foreach t,$(T),$(wildcard tests/unit/test_*$(t)*.c))),$(UNIT_ALL))
 UNIT_BIN := $(UNIT_SRC:%.c=$(OUT)/%)
 UNIT_HELP := $(patsubst %.c,$(OUT)/%.o,$(filter-out $(UNIT_ALL),$(wildcard tests/unit/*.c)))
-TEST_OBJ := $(UNIT_ALL:%.c=$(OUT)/%.o) $(UNIT_HELP) $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/fuzz/*.c tests/bench/*.c))
+TEST_OBJ := $(UNIT_ALL:%.c=$(OUT)/%.o) $(UNIT_HELP) $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/fuzz/*.c tests/bench/*.c tests/crash/*.c))
 
 # --- flags ---------------------------------------------------------------------------------------------------------
 
@@ -161,7 +161,7 @@ demo: deps
 
 # --- tests ---------------------------------------------------------------------------------------------------------
 
-.PHONY: test test-unit test-stdlib test-san test-valgrind test-cases test-fuzz test-store test-lab lint bench
+.PHONY: test test-unit test-stdlib test-san test-valgrind test-cases test-fuzz test-store test-crash test-lab lint bench
 test: deps-test
 	@+MAKE='$(MAKE)' tests/run all
 
@@ -189,6 +189,9 @@ test-fuzz:
 fuzz-mutate: $(OUT)/tests/fuzz/mutate_check
 	@tests/run fuzz fuzz $(OUT)/tests/fuzz/mutate_check
 
+test-crash: $(OUT)/tests/crash/matrix
+	@tests/run crash crash $(OUT)/tests/crash/matrix
+
 test-lab: $(BIN)
 	@tests/run lab lab $(BIN)
 
@@ -214,6 +217,10 @@ $(OUT)/tests/fuzz/%: $(OUT)/tests/fuzz/%.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
+$(OUT)/tests/crash/%: $(OUT)/tests/crash/%.o $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
+
 $(OUT)/tests/bench/%: $(OUT)/tests/bench/%.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
@@ -221,7 +228,7 @@ $(OUT)/tests/bench/%: $(OUT)/tests/bench/%.o $(LIB)
 # --- lint: one stamp a file, so that only what changed is looked at again ------------------------------------------
 
 LINT := build/lint
-LINT_SRC := $(SRC) $(UNIT_ALL) $(wildcard tests/fuzz/*.c tests/bench/*.c)
+LINT_SRC := $(SRC) $(UNIT_ALL) $(wildcard tests/fuzz/*.c tests/bench/*.c tests/crash/*.c)
 LINT_HDR := $(HDR:%=$(LINT)/header/%.ok)
 LINT_TIDY := $(LINT_SRC:%=$(LINT)/tidy/%.ok)
 LINT_FLAGS = $(BASEFLAGS) $(WARN) $(PKG_CFLAGS) -Itests/unit

@@ -6,6 +6,8 @@
 #include "run/coverage.h"
 #include "ui/test_print.h"
 
+struct trial;
+
 /* A file with cases, checked as far as it can be without running any. */
 struct test_file {
     const char *name;           /* for people */
@@ -26,6 +28,9 @@ struct tester {
     struct test_file *files;
     size_t nfiles;
     bool interrupted;
+    /* Runs a case's plan in place of exec_run; NULL: that. For tests of the program itself. */
+    int (*carry_out)(struct trial *x, const struct exec_spec *spec, struct err *err);
+    void *ud;
 };
 
 /* One case: a world, a loop and a clock of its own. */

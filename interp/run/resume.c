@@ -208,6 +208,43 @@ static void resumed(struct exec *x) {
     emit(x, EV_RESUMED, NULL, 0, d);
 }
 
+/* Parts that only a sub-runbook observes: as they were recorded, until its probes have answered. */
+static void observed_then(struct exec *x) {
+    for (struct map_iter i = map_iter(x->run->state); map_next(&i);)
+        if (!model_has(x->spec->state, i.key))
+            model_set(x->spec->state, i.key, i.value);
+}
+
+static void go_on(struct live *l) {
+    struct exec *x = l->x;
+    if (--x->catching_up)
+        return;
+    for (const char *const *p = x->spec->resume->skip; p && *p; p++)
+        skip(x, *p);
+    run_look_at_all(x->run);
+    for (struct map_iter i = map_iter(x->run->items); map_next(&i);) {
+        struct item *it = i.value;
+        if (it->status == ITEM_ACTING)
+            take_up(live_of(x, it));
+    }
+}
+
+/* What the runbooks that are under way see is observed anew before anything goes on. */
+static void catch_up(struct exec *x) {
+    x->catching_up = 1;
+    x->run->ntouched = 0; /* nothing is taken up before that */
+    for (struct map_iter i = map_iter(x->run->items); map_next(&i);) {
+        struct item *it = i.value;
+        if (it->status != ITEM_INSIDE || !it->rb)
+            continue;
+        struct map *parts = map_new(x->scratch);
+        parts_all(it->rb, parts);
+        x->catching_up++;
+        observe(live_of(x, it), it, parts, go_on);
+    }
+    go_on(live_of(x, &x->run->root));
+}
+
 bool resume_start(struct exec *x) {
     const struct resume *re = x->spec->resume;
     if (!fold(x))
@@ -217,14 +254,8 @@ bool resume_start(struct exec *x) {
         x->run_val = val_map_with(x->arena, x->run_val, "attested", x->run->attested);
     if (!all_there(x, "--done", re->done) || !all_there(x, "--skip", re->skip))
         return false;
+    observed_then(x);
     observed_now(x);
-    for (const char *const *p = re->skip; p && *p; p++)
-        skip(x, *p);
-    run_look_at_all(x->run);
-    for (struct map_iter i = map_iter(x->run->items); map_next(&i);) {
-        struct item *it = i.value;
-        if (it->status == ITEM_ACTING)
-            take_up(live_of(x, it));
-    }
+    catch_up(x);
     return true;
 }

@@ -83,6 +83,7 @@ struct exec {
     bool slots_freed;        /* since the queue was last looked at */
     uint64_t order;
     const struct val *run_val;
+    size_t catching_up;      /* of a run that is taken up: runbooks whose parts are not observed again yet */
     bool committing, broken, finishing;
     int interrupts;
 };

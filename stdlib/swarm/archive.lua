@@ -17,7 +17,7 @@ return action {
                autolock = { type = "boolean", default = false, description = "whether the unlock key is needed for a restore" } },
   outputs  = { file = { type = "path", description = "where it is" } },
   changes  = list{},
-  on_unknown = "check",
+  on_unknown = "again",
   settle   = "1s",
 
   effect = function(state, with)
