@@ -259,6 +259,7 @@ define HELP
   make test            install what tests need, run all of them, end with a summary
   make test-unit       unit tests; T=yaml picks by name; SAN=address,undefined and CC=clang build variants of their own
   make test-san        unit tests under the address and undefined-behaviour sanitizers
+  make test-crash      rehearsed runs, killed at each record and taken up again; SEED=N repeats one
   make test-valgrind   unit tests under valgrind
   make test-stdlib     the pure functions and effects of the library
   make test-cases      whole texts: tests/cases/check and tests/cases/cli; T= picks by name, UPDATE=1 accepts what is printed

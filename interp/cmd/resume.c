@@ -168,6 +168,7 @@ int cmd_resume(struct ctx *c) {
         return ctx_report(c);
     const int status = resume(c, s);
     s->ops->close(s);
+    const bool held = c->err->first && !strcmp(c->err->first->code, "run-held");
     const int told = ctx_report(c);
-    return status ? status : told;
+    return status ? status : held ? EXIT_LOCKED : told;
 }
