@@ -80,14 +80,18 @@ run_book() {
 	[ "$(tr '\n' ' ' <trace)" = "one begun two " ]
 	etcd_whole plain
 	q show last --store "$store" | grep 'start.*two'
-	status=0
+	# What had no answer may have arrived or not, so whether the step in between ended, or the one behind it began, may be asked. None is just done again.
+	status=0 skipped=()
 	q resume last --yes --store "$store" >again.txt 2>&1 || status=$?
+	while [ "$status" = 7 ] && ((${#skipped[@]} < 2)); do
+		cat again.txt
+		skipped+=("$(sed -nE 's/.*--skip ([a-z]+) --because.*/\1/p' again.txt | tail -n 1)")
+		status=0
+		q resume last --skip "${skipped[-1]}" --because "seen in the file" --yes --store "$store" >again.txt 2>&1 || status=$?
+	done
 	cat again.txt
-	# what became of the step in between is in the spool, or it is asked for; it is never just done again
-	[ "$status" = 0 ] || [ "$status" = 7 ] || [ "$status" = 5 ]
-	[ "$(grep -c two trace)" = 1 ]
-	[ "$status" = 0 ] || q resume last --skip two --because "seen in the file" --yes --store "$store"
-	[ "$(tr '\n' ' ' <trace)" = "one begun two three " ]
+	[ "$status" = 0 ]
+	[[ "$(tr '\n' ' ' <trace)" =~ ^"one begun two "("three ")?$ ]]
 }
 
 @test "a run that goes on is held: whoever would resume it is told by whom, and exits with 8" {

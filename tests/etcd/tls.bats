@@ -90,7 +90,7 @@ refused() {
 }
 
 @test "no password where the site says it is" {
-	PASS='' refused 9 'there is no password for ann'
+	PASS='' refused 9 'the password of ann at .* is not found'
 }
 
 @test "nobody signed in" {
