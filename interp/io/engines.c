@@ -13,7 +13,7 @@ static const int64_t default_timeout_ms = 30 * 1000;
 struct engine_request {
     struct node *node;
     struct engine_request *next, *prev; /* of the node */
-    char *method, *path, *body;
+    char *method, *path, *body, *body_file, *to_file;
     int64_t deadline;
     void (*done)(void *ud, const struct http_result *r);
     void (*connected)(void *ud, struct http_request *connection, const char *prefix);
@@ -111,6 +111,8 @@ static void request_free(struct engine_request *r) {
     free(r->method);
     free(r->path);
     free(r->body);
+    free(r->body_file);
+    free(r->to_file);
     free(r);
 }
 
@@ -154,9 +156,10 @@ static void request_send(struct engine_request *r) {
     loop_timer_stop(e->loop, r->timer);
     r->timer = 0;
     struct arena *a = arena_new();
-    static const char *const json[] = {"Content-Type: application/json", NULL};
+    static const char *const json[] = {"Content-Type: application/json", NULL}, *const tar[] = {"Content-Type: application/x-tar", NULL};
     const int64_t left = r->deadline - loop_now(e->loop);
-    struct http_spec spec = {.method = r->method, .headers = r->body ? json : NULL, .body = r->body, .len = r->body ? strlen(r->body) : 0,
+    struct http_spec spec = {.method = r->method, .headers = r->body_file ? tar : r->body ? json : NULL, .body = r->body, .len = r->body ? strlen(r->body) : 0,
+                             .body_file = r->body_file, .to_file = r->to_file,
                              .timeout_ms = left > 1 ? left : 1, .connect_only = r->connected != NULL, .done = on_answer, .ud = r};
     way_address(w, r->path, a, &spec);
     r->http = http_start(e->http, &spec);
@@ -224,6 +227,7 @@ struct engine_request *engines_call(struct engines *e, const struct engine_call 
     struct engine_request *r = mem_alloc(sizeof *r);
     *r = (struct engine_request){.node = n, .next = n->requests, .method = mem_strdup(call->connected ? "GET" : call->method),
                                  .path = mem_strdup(call->connected ? "/" : call->path), .body = call->body ? mem_strdup(call->body) : NULL,
+                                 .body_file = call->body_file ? mem_strdup(call->body_file) : NULL, .to_file = call->to_file ? mem_strdup(call->to_file) : NULL,
                                  .done = call->done, .connected = call->connected, .ud = call->ud};
     r->deadline = loop_now(e->loop) + (call->timeout_ms > 0 ? call->timeout_ms : default_timeout_ms);
     if (n->requests)

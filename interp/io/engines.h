@@ -33,6 +33,8 @@ struct engine_call {
     const char *node;
     const char *method, *path;   /* "/nodes?filters=…", without the version prefix */
     const char *body;            /* JSON text, or NULL */
+    const char *body_file;       /* instead of it: an archive (application/x-tar) that is streamed; or NULL */
+    const char *to_file;         /* for the answer's body, as in http.h; or NULL */
     int64_t timeout_ms;          /* default 30 s; includes finding a way in */
     void (*done)(void *ud, const struct http_result *r);
     /* If set, only a connection is wanted: method, path and body do not matter, and done comes only if there is none. The connection (see http_fd)

@@ -1,6 +1,7 @@
 #include "io/http.h"
 
 #include "base/arena.h"
+#include "io/http_file.h"
 
 #include <ctype.h>
 #include <curl/curl.h>
@@ -48,6 +49,7 @@ struct http_request {
     struct curl_slist *headers, *connect_to;
     struct buf body, date, api_version;
     char *sent_body;
+    struct http_file from, to; /* the body that is sent, and where that of the answer goes */
     char error[CURL_ERROR_SIZE];
     int64_t started;
     bool cancelled, sent, connect_only;
@@ -90,7 +92,7 @@ static bool load(struct http *h) {
 /* ---- ends ---- */
 
 const char *http_failure_name(enum http_failure f) {
-    static const char *const names[] = {"ok", "resolve", "connect", "tls", "timeout", "cancelled", "too-large", "broken", "unavailable"};
+    static const char *const names[] = {"ok", "resolve", "connect", "tls", "timeout", "cancelled", "too-large", "broken", "unavailable", "file"};
     return names[f];
 }
 
@@ -114,6 +116,8 @@ static void request_free(struct http_request *r) {
     buf_done(&r->date);
     buf_done(&r->api_version);
     free(r->sent_body);
+    http_file_close(&r->from);
+    http_file_close(&r->to);
     free(r);
 }
 
@@ -124,8 +128,12 @@ static void finish(struct http_request *r, enum http_failure failure, const char
         h->curl.curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
     if (r->soon)
         loop_timer_stop(h->loop, r->soon);
+    if (failure == HTTP_OK && r->to.fd >= 0 && !http_file_sync(&r->to)) {
+        failure = HTTP_FILE;
+        message = r->to.error;
+    }
     const struct http_result result = {.failure = failure, .message = message, .status = failure == HTTP_OK ? status : 0, .body = r->body.data,
-                                       .len = r->body.len, .date = r->date.len ? r->date.data : NULL,
+                                       .len = r->body.len, .file_bytes = r->to.bytes, .date = r->date.len ? r->date.data : NULL,
                                        .api_version = r->api_version.len ? r->api_version.data : NULL,
                                        .elapsed_ms = loop_now(h->loop) - r->started, .sent = r->sent};
     unlink_request(r);
@@ -134,6 +142,8 @@ static void finish(struct http_request *r, enum http_failure failure, const char
 }
 
 static enum http_failure failure_of(const struct http_request *r, CURLcode code) {
+    if (code != CURLE_OK && (*r->from.error || *r->to.error))
+        return HTTP_FILE;
     switch (code) {
     case CURLE_OK:
         return HTTP_OK;
@@ -193,6 +203,8 @@ static void message_of(const struct http_request *r, CURLcode code, char *text, 
         snprintf(text, size, "the answer is longer than %zu bytes", r->body.max);
     else if (code == CURLE_SSL_CONNECT_ERROR && strstr(text, "wrong version number"))
         snprintf(text, size, "what answers does not speak TLS");
+    if (*r->from.error || *r->to.error)
+        snprintf(text, size, "%s", *r->from.error ? r->from.error : r->to.error);
 }
 
 /* The connection and TLS were there, so the request may have gone out. */
@@ -205,7 +217,7 @@ static bool may_be_sent(const struct http_request *r) {
 }
 
 static void finished(struct http_request *r, CURLcode code) {
-    char text[CURL_ERROR_SIZE + 64] = "";
+    char text[512] = "";
     r->sent = may_be_sent(r);
     if (r->cancelled) {
         finish(r, HTTP_CANCELLED, "cancelled");
@@ -317,6 +329,11 @@ void http_free(struct http *h) {
 
 static size_t on_body(char *data, size_t size, size_t n, void *ud) {
     struct http_request *r = ud;
+    long status = 0;
+    if (r->to.fd >= 0)
+        r->http->curl.curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status >= 200 && status < 300) /* a refusal is no content */
+        return http_file_write(&r->to, data, size * n);
     buf_add(&r->body, data, size * n);
     return r->body.over ? 0 : size * n;
 }
@@ -345,11 +362,19 @@ static size_t on_header(char *data, size_t size, size_t n, void *ud) {
 static void on_soon(void *ud) {
     struct http_request *r = ud;
     r->soon = 0;
-    finish(r, r->cancelled ? HTTP_CANCELLED : r->early, r->cancelled ? "cancelled" : "libcurl cannot be loaded: install libcurl4");
+    const char *file = *r->from.error ? r->from.error : r->to.error;
+    finish(r, r->cancelled ? HTTP_CANCELLED : r->early, r->cancelled ? "cancelled" : *file ? file : "libcurl cannot be loaded: install libcurl4");
 }
 
 static void set_body(struct http_request *r, const struct http_spec *spec) {
     const struct curl *c = &r->http->curl;
+    if (spec->body_file) {
+        c->curl_easy_setopt(r->easy, CURLOPT_POST, 1L);
+        c->curl_easy_setopt(r->easy, CURLOPT_READFUNCTION, http_file_read);
+        c->curl_easy_setopt(r->easy, CURLOPT_READDATA, &r->from);
+        c->curl_easy_setopt(r->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->from.size);
+        return;
+    }
     if (!spec->body && strcmp(spec->method, "POST"))
         return;
     r->sent_body = mem_alloc(spec->len + 1);
@@ -435,9 +460,12 @@ struct http_request *http_start(struct http *h, const struct http_spec *spec) {
     if (h->all)
         h->all->prev = r;
     h->all = r;
-    r->easy = load(h) ? h->curl.curl_easy_init() : NULL;
+    http_file_init(&r->from);
+    http_file_init(&r->to);
+    const bool files = (!spec->body_file || http_file_send(&r->from, spec->body_file)) && (!spec->to_file || http_file_take(&r->to, spec->to_file));
+    r->easy = files && load(h) ? h->curl.curl_easy_init() : NULL;
     if (!r->easy) {
-        r->early = HTTP_UNAVAILABLE;
+        r->early = files ? HTTP_UNAVAILABLE : HTTP_FILE;
         r->soon = loop_timer(h->loop, 0, on_soon, r);
         return r;
     }

@@ -19,6 +19,7 @@ enum http_failure {
     HTTP_TOO_LARGE,   /* the answer was longer than max_body */
     HTTP_BROKEN,      /* anything else on the way */
     HTTP_UNAVAILABLE, /* libcurl cannot be loaded */
+    HTTP_FILE,        /* a file that was to be sent or written: the message names it */
 };
 
 struct http_result {
@@ -27,6 +28,7 @@ struct http_result {
     long status;            /* 0 without an answer */
     const char *body;
     size_t len;
+    uint64_t file_bytes;    /* written to to_file */
     const char *date;       /* of the Date header, or NULL */
     const char *api_version; /* of the Api-Version header, or NULL */
     int64_t elapsed_ms;
@@ -41,6 +43,8 @@ struct http_spec {
     const char *const *headers;  /* "Name: value", ended by NULL; may be NULL */
     const char *body;
     size_t len;
+    const char *body_file;       /* a plain file that is streamed as the body, instead of body; or NULL */
+    const char *to_file;         /* made anew (0600), takes the body of an answer 2xx and is synced; the caller puts it in its place. NULL: body is kept */
     const char *ca, *cert, *key; /* files, or NULL */
     bool insecure;               /* do not verify the peer */
     const char *user, *password; /* basic authentication, or NULL */

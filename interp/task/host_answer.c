@@ -59,6 +59,10 @@ int answer_push(lua_State *L, const struct answer *ans, struct op *op) {
         lua_pushstring(L, words_of(a, ans, body));
         lua_setfield(L, -2, "message");
     }
+    if (r->file_bytes) {
+        lua_pushinteger(L, (lua_Integer)r->file_bytes);
+        lua_setfield(L, -2, "bytes");
+    }
     if (r->date) {
         lua_pushstring(L, r->date);
         lua_setfield(L, -2, "date");

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static const int64_t default_timeout_ms = 30 * 1000;
+static const int64_t default_timeout_ms = 30 * 1000, file_timeout_ms = 3600 * 1000;
 
 struct call {
     struct op op;
@@ -35,9 +35,26 @@ static int call_push(lua_State *L, struct op *op) {
 
 static const struct op_kind call_kind = {.start = call_start, .cancel = call_cancel, .push = call_push};
 
-/* The body and the options stand at the given indices; body 0: there is none. */
-static int call_engine(lua_State *L, const char *name, const char *method, int body, int options) {
-    static const char *const accepted[] = {"timeout"};
+/* The path of a file on the operator's machine among the options, or NULL. */
+static const char *file_option(lua_State *L, struct arena *a, int options, const char *key, const char *name) {
+    if (!key || !lua_istable(L, options))
+        return NULL;
+    lua_getfield(L, options, key);
+    const char *path = NULL;
+    if (!lua_isnil(L, -1)) {
+        const char *what = lua_pushfstring(L, "%s: %s", name, key);
+        path = arg_text(L, lua_gettop(L) - 1, a, what).s;
+        if (!*path)
+            luaL_error(L, "%s is an empty path", what);
+    }
+    lua_settop(L, options);
+    return path;
+}
+
+/* The body and the options stand at the given indices; body 0: there is none. file: the option that names a file, for the body that is sent or, of
+ * GET, for that of the answer; or NULL. */
+static int call_engine(lua_State *L, const char *name, const char *method, int body, int options, const char *file) {
+    const char *const accepted[] = {"timeout", file};
     if (lua_type(L, 1) != LUA_TUSERDATA || !luaL_testudata(L, 1, "quorate.engine"))
         return luaL_error(L, "%s is called with a colon, on what ctx.docker(node) gives", name);
     const bool changing = strcmp(method, "GET") != 0;
@@ -54,23 +71,33 @@ static int call_engine(lua_State *L, const char *name, const char *method, int b
     c->spec.method = method;
     c->spec.path = path.s;
     c->spec.body = body ? arg_body(L, body, a, "the body").s : NULL;
-    arg_options(L, options, name, accepted, 1);
-    c->spec.timeout_ms = arg_timeout(L, options, name, default_timeout_ms);
+    lua_settop(L, options);
+    arg_options(L, options, name, accepted, file ? 2 : 1);
+    const char *file_path = file_option(L, a, options, file, name);
+    if (file_path && !changing) {
+        co_may_change(L, lua_pushfstring(L, "%s with '%s'", name, file));
+        c->spec.to_file = file_path;
+    } else if (file_path && c->spec.body) {
+        return luaL_error(L, "%s: '%s' is the body, so the body beside it must be nil", name, file);
+    } else {
+        c->spec.body_file = file_path;
+    }
+    c->spec.timeout_ms = arg_timeout(L, options, name, file_path ? file_timeout_ms : default_timeout_ms);
     c->op.changing = changing;
     c->op.label = arena_printf(a, "%s %s %s", c->spec.node, method, path.secret ? "***" : path.s);
     return op_wait(L, &c->op);
 }
 
 int host_engine_get(lua_State *L) {
-    return call_engine(L, "engine:get", "GET", 0, 3);
+    return call_engine(L, "engine:get", "GET", 0, 3, "to");
 }
 
 int host_engine_post(lua_State *L) {
-    return call_engine(L, "engine:post", "POST", 3, 4);
+    return call_engine(L, "engine:post", "POST", 3, 4, "file");
 }
 
 int host_engine_delete(lua_State *L) {
-    return call_engine(L, "engine:delete", "DELETE", 0, 3);
+    return call_engine(L, "engine:delete", "DELETE", 0, 3, NULL);
 }
 
 static int no_method(lua_State *L) {

@@ -170,4 +170,28 @@ test("a backup is known by what is in it, and one that is cut off is not readabl
   same(false, looked(nil, { gone = true }).found)
 end)
 
+local function loads(o)
+  return world{ ["POST /images/load"] = o.load or { ok = true, status = 200, sent = true, body = '{"stream":"Loaded image: docker/dtr:2.6.4\\n"}' },
+                ["GET /images/docker/dtr:2.6.4/json"] = o.there or { ok = true, status = 200 } }
+end
+local dtr = { node = "node1", file = "/dtr.tar", image = "docker/dtr:2.6.4" }
+
+test("an image is loaded only if it is there afterwards", function()
+  same("docker/dtr:2.6.4", docker.load.run(loads{}, dtr).loaded[1])
+  local why = failure("load", loads{ there = { ok = false, status = 404 } }, dtr)
+  has(why.failed, "docker/dtr:2.6.4 is not there: it has docker/dtr:2.6.4") same(false, why.unknown)
+  has(failure("load", loads{ load = { ok = true, status = 200, body = "" }, there = { ok = false, status = 404 } }, dtr).failed, "it names no image")
+  same(true, failure("load", loads{ there = { ok = false, failure = "timeout", message = "late" } }, dtr).unknown)
+end)
+
+test("an archive that the engine gives up in the middle is a failure although the status is 200", function()
+  has(failure("load", loads{ load = { ok = true, status = 200, body = '{"errorDetail":{"message":"x"},"error":"unexpected EOF"}' } }, dtr).failed, "unexpected EOF. Is it")
+end)
+
+test("of a load that broke off it is not known whether it happened, of a file that is not there it is", function()
+  same(true, failure("load", loads{ load = { ok = false, failure = "broken", sent = true, message = "cut" } }, dtr).unknown)
+  local why = failure("load", loads{ load = { ok = false, failure = "file", sent = false, message = "/dtr.tar: No such file or directory" } }, dtr)
+  same(false, why.unknown) has(why.failed, "No such file")
+end)
+
 H.run()

@@ -20,6 +20,7 @@ struct client {
     size_t len;
     bool waits; /* it was read whole */
     int meets;  /* N of meet/N */
+    size_t counted; /* of a body that is only counted */
 };
 
 struct peer {
@@ -75,7 +76,12 @@ static bool act(struct peer *p, struct client *c, const char *body) {
     if (sscanf(rest, "/meet/%d", &c->meets) == 1)
         return false;
     int status;
-    if (sscanf(rest, "/status/%d", &status) == 1) {
+    size_t zeros;
+    if (sscanf(rest, "/zeros/%zu", &zeros) == 1) {
+        char *text = calloc(1, zeros + 1);
+        answer(c, 200, text, zeros);
+        free(text);
+    } else if (sscanf(rest, "/status/%d", &status) == 1) {
         char text[64];
         answer(c, status, text, (size_t)snprintf(text, sizeof text, "{\"message\":\"status %d\"}", status));
     } else if (!strcmp(rest, "/echo")) {
@@ -100,6 +106,24 @@ static void let_meet(struct peer *p) {
         }
 }
 
+/* A body that is longer than what is kept of a request. true: answered, to be dropped */
+static bool count(struct peer *p, struct client *c) {
+    const char *end = strstr(c->text, "\r\n\r\n"), *length = strstr(c->text, "Content-Length: "), *line = strstr(c->text, "/count ");
+    if (!end || !length || !line || line > strchr(c->text, '\n'))
+        return false;
+    const size_t head = (size_t)(end + 4 - c->text);
+    c->counted += c->len - head;
+    c->len = head;
+    c->text[head] = 0;
+    if (c->counted < strtoull(length + 16, NULL, 10))
+        return false;
+    char text[64];
+    snprintf(p->last, sizeof p->last, "%s", strstr(c->text, "application/x-tar") ? "an archive" : "something");
+    atomic_fetch_add(&p->requests, 1);
+    answer(c, 200, text, (size_t)snprintf(text, sizeof text, "{\"bytes\":%zu}", c->counted));
+    return true;
+}
+
 static void serve(struct peer *p, size_t i) {
     struct client *c = &p->clients[i];
     const ssize_t n = read(c->fd, c->text + c->len, max_request - 1 - c->len);
@@ -109,6 +133,10 @@ static void serve(struct peer *p, size_t i) {
     }
     c->len += (size_t)n;
     c->text[c->len] = 0;
+    if (count(p, c)) {
+        drop(p, i);
+        return;
+    }
     const char *body = c->waits ? NULL : whole(c);
     if (body && act(p, c, body))
         drop(p, i);

@@ -2,7 +2,9 @@
  *
  *   …/_ping          OK                           …/silent      reads the request and never answers
  *   …/echo           200, the request's body      …/status/N    status N, {"message": "status N"}
- *   …/meet/N         answers once N such requests are there: proof that they were under way together */
+ *   …/meet/N         answers once N such requests are there: proof that they were under way together
+ *   …/count          {"bytes": N}: how long the request's body is, whatever its length
+ *   …/zeros/N        200, N bytes of 0 */
 #ifndef UNIT_PEER_H
 #define UNIT_PEER_H
 

@@ -3,7 +3,11 @@
 #include "peer.h"
 #include "task/task.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct lab {
@@ -314,6 +318,46 @@ static void an_empty_table_is_sent_as_a_map_and_a_text_as_it_is(void **state) {
     assert_value(lab, "\"plain\"");
 }
 
+static void a_file_is_streamed_to_an_engine_in_constant_memory(void **state) {
+    struct lab *lab = *state;
+    enum { size = 64 << 20 };
+    const int fd = open(lab->file, O_WRONLY | O_CREAT, 0600);
+    assert_return_code(ftruncate(fd, size), errno);
+    close(fd);
+    struct rusage before, after;
+    getrusage(RUSAGE_SELF, &before);
+    act(lab, arena_printf(lab->k->a, "local r = ctx.docker('node1'):post('/count', nil, { file = '%s' }) return { r.ok, r.body.bytes }", lab->file));
+    getrusage(RUSAGE_SELF, &after);
+    assert_value(lab, "[true,67108864]");
+    assert_string_equal(peer_last(lab->peer), "an archive");
+    assert_true(after.ru_maxrss - before.ru_maxrss < 16 << 10); /* KiB */
+}
+
+static void a_file_that_cannot_be_sent_reaches_no_engine(void **state) {
+    struct lab *lab = *state;
+    act(lab, "local r = ctx.docker('node1'):post('/count', nil, { file = '/nonexistent/x.tar' }) return { r.ok, r.failure, r.sent, r.message }");
+    assert_value(lab, "[false,\"file\",false,\"/nonexistent/x.tar: No such file or directory\"]");
+    act(lab, arena_printf(lab->k->a, "return ctx.docker('node1'):post('/count', nil, { file = '%s' }).message", lab->dir));
+    assert_has(lab->value, "is not a plain file");
+    assert_int_equal(peer_requests(lab->peer), 0);
+    act(lab, "ctx.docker('node1'):post('/count', 'text', { file = '/x' })");
+    assert_has(lab->message, "'file' is the body, so the body beside it must be nil");
+}
+
+static void an_answer_goes_to_a_file_that_only_its_owner_reads(void **state) {
+    struct lab *lab = *state;
+    struct stat st;
+    act(lab, arena_printf(lab->k->a, "local r = ctx.docker('node1'):get('/zeros/3000000', { to = '%s' }) return { r.ok, r.bytes, r.body }", lab->file));
+    assert_value(lab, "[true,3000000,\"\"]");
+    assert_int_equal(stat(lab->file, &st), 0);
+    assert_int_equal(st.st_size, 3000000);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    act(lab, arena_printf(lab->k->a, "local r = ctx.docker('node1'):get('/status/404', { to = '%s' }) return { r.ok, r.message, r.bytes == nil }", lab->file));
+    assert_value(lab, "[false,\"status 404\",true]");
+    assert_int_equal(stat(lab->file, &st), 0);
+    assert_int_equal(st.st_size, 0); /* a refusal is no content */
+}
+
 static void an_engines_refusal_has_its_words(void **state) {
     struct lab *lab = *state;
     act(lab, "local r = ctx.docker('node1'):delete('/status/409') return { r.ok, r.status, r.message }");
@@ -387,6 +431,7 @@ static void arguments_are_checked(void **state) {
 static void a_probe_cannot_change_anything(void **state) {
     static const char *const cases[][2] = {
         {"ctx.docker('node1'):post('/echo')", "engine:post changes the world, and a probe may only read"},
+        {"ctx.docker('node1'):get('/echo', { to = '/x' })", "engine:get with 'to' changes the world"},
         {"ctx.docker('node1'):delete('/echo')", "engine:delete changes the world"},
         {"ctx.exec{ argv = { 'true' } }", "ctx.exec changes the world"},
         {"ctx.http{ url = 'http://127.0.0.1:1/', method = 'POST' }", "ctx.http with method POST changes the world"},
@@ -578,6 +623,9 @@ int main(void) {
         REHEARSED(waiting_inside_a_sort_is_an_error),
         REAL(an_answer_is_a_table),
         REAL(an_empty_table_is_sent_as_a_map_and_a_text_as_it_is),
+        REAL(a_file_is_streamed_to_an_engine_in_constant_memory),
+        REAL(a_file_that_cannot_be_sent_reaches_no_engine),
+        REAL(an_answer_goes_to_a_file_that_only_its_owner_reads),
         REAL(an_engines_refusal_has_its_words),
         REAL(an_engine_that_is_away_is_told),
         REAL(requests_of_all_are_under_way_together),
