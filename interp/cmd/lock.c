@@ -194,6 +194,8 @@ void lock_end(struct ctx *c, struct locker *k) {
     const char *run = locker_holder(k)->run;
     struct lock_waiting w = {.lock = k};
     struct buf b = BUF_INIT;
+    if (locker_untouched(k))
+        locker_keep(k);
     if (locker_kept(k)) {
         buf_printf(&b, "quorate: the lock stays, since it is not known how the run ended: go on with quorate resume %s, or give it up with quorate unlock %s\n",
                    run, run);

@@ -47,7 +47,7 @@ struct locker {
     void *ud;
     enum lock_verdict verdict;
     int tries;
-    bool stopped, took_over, watching, minority, kept;
+    bool stopped, took_over, watching, minority, kept, resumed, used;
     uint64_t timer;
     const char *lost;
     void (*told)(void *ud, const char *why);
@@ -261,7 +261,10 @@ static void clear_all(struct locker *k, void (*next)(struct locker *k)) {
 static void refuse(struct locker *k) {
     k->refused_for = arena_array(k->arena, struct lock_answer, k->n + 1);
     memcpy(k->refused_for, k->answers, k->n * sizeof *k->answers);
-    clear_all(k, given_back);
+    if (k->resumed && k->stopped)
+        given_back(k);
+    else
+        clear_all(k, given_back);
 }
 
 static void create(struct locker *k);
@@ -342,7 +345,7 @@ static void looked(struct locker *k) {
         create(k);
         return;
     }
-    k->took_over = true;
+    k->took_over = k->resumed = true;
     k->breaks = k->who.run;
     round_begin(k, cleared);
     for (size_t i = 0; i < k->n; i++)
@@ -461,8 +464,13 @@ void locker_watch(struct locker *k) {
 void locker_tell(struct locker *k, void (*told)(void *ud, const char *why), void *ud) {
     k->told = told;
     k->told_ud = ud;
+    k->used |= told != NULL;
     if (told && k->lost)
         loop_timer(k->spec.loop, 0, tell, k);
+}
+
+bool locker_untouched(const struct locker *k) {
+    return k->resumed && !k->used;
 }
 
 const char *locker_lost(const struct locker *k) {

@@ -46,6 +46,9 @@ const struct lock_holder *locker_holder(const struct locker *k);
 void locker_watch(struct locker *k);
 /* told comes once, from the loop, when the lock is lost for certain, also if it is already. NULL: nobody is told. */
 void locker_tell(struct locker *k, void (*told)(void *ud, const char *why), void *ud);
+/* Whether a lock of the same run was there and was taken over, and whether nobody has asked to be told since: then nothing was done under it, and
+ * it is to stay as it was found. */
+bool locker_untouched(const struct locker *k);
 /* NULL: changing requests may be sent; else why not, for people. */
 const char *locker_lost(const struct locker *k);
 /* Ends the watch and leaves the lock where it is. */

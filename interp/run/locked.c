@@ -40,7 +40,7 @@ void locked_ending(struct exec *x) {
     if (!x->spec->lock)
         return;
     if (!x->run->unknown) {
-        tell(x, "released", "given back");
+        tell(x, "released", locker_lost(x->spec->lock) ? "what is left of it is given back" : "given back");
         return;
     }
     locker_keep(x->spec->lock);

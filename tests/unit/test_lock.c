@@ -458,6 +458,11 @@ static void leave_lock(struct sim *s, const char *run) {
     }
 }
 
+static void told_lost(void *ud, const char *why) {
+    assert_non_null(strstr(why, "gone from"));
+    ++*(int *)ud;
+}
+
 static void a_lock_left_behind_refuses_all_but_its_own_run(void **state) {
     (void)state;
     for (unsigned long long seed = 1; seed <= 50; seed++) {
@@ -480,6 +485,9 @@ static void a_lock_left_behind_refuses_all_but_its_own_run(void **state) {
         sim_run(&s);
         assert_int_equal(s.held, 1);
         assert_true(locker_holder(s.ops[2].lock)->fence > 9000000000000000);
+        assert_true(locker_untouched(s.ops[2].lock)); /* no run has asked to be told of its loss */
+        locker_tell(s.ops[2].lock, told_lost, NULL);
+        assert_false(locker_untouched(s.ops[2].lock));
         sim_end(&s);
     }
 }
@@ -532,11 +540,6 @@ static void unlock_removes_what_has_the_id_and_nothing_else(void **state) {
             assert_null(s.engines[i].holder.token);
         sim_end(&s);
     }
-}
-
-static void told_lost(void *ud, const char *why) {
-    assert_non_null(strstr(why, "gone from"));
-    ++*(int *)ud;
 }
 
 static void a_lock_that_is_broken_is_noticed_and_told_once(void **state) {
