@@ -9,9 +9,11 @@ static const struct host {
     lua_CFunction fn;
 } hosts[] = {
     {{"ctx.docker", "(node)", "the engine of a node, which has get, post, delete and attach", TASK_READ}, host_docker},
-    {{"engine:get", "(path[, {timeout = seconds}])", "asks the engine; gives an answer {ok, status, body, message, failure, date, sent, elapsed}",
+    {{"engine:get", "(path[, {timeout = seconds, to = FILE}])",
+      "asks the engine; gives an answer {ok, status, body, message, failure, date, sent, elapsed}; `to`, in actions only, takes the body as a file, and gives {bytes}",
       TASK_READ}, host_engine_get},
-    {{"engine:post", "(path[, body[, {timeout = seconds}]])", "asks for a change; a table as body is sent as JSON", TASK_CHANGE}, host_engine_post},
+    {{"engine:post", "(path[, body[, {timeout = seconds, file = FILE}]])",
+      "asks for a change; a table as body is sent as JSON; `file` instead of a body is streamed, as a tar archive", TASK_CHANGE}, host_engine_post},
     {{"engine:delete", "(path[, {timeout = seconds}])", "asks for a removal", TASK_CHANGE}, host_engine_delete},
     {{"engine:attach", "(container[, {start, stdin = FILE, stdin_text, stdout = FILE, timeout}])",
       "the streams of a container until it closes them; gives {ok, status, stdout, stderr, bytes, sha256, message, failure}; POST …/wait tells how it ended",
