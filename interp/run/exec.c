@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "plan/explore.h"
 #include "run/record.h"
+#include "store/spool.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -157,11 +158,32 @@ static void carry_out(struct commit *c) {
     free(c);
 }
 
-/* What is not in the journal is at least told: how the acts ended. */
-static void note_unrecorded(struct exec *x, const struct event *const *events, size_t n) {
+static const char **printed(struct arena *a, const struct event *const *events, size_t n) {
+    const char **texts = arena_array(a, const char *, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        struct buf b = BUF_INIT;
+        event_print(events[i], &b);
+        texts[i] = arena_strndup(a, b.data, b.len);
+        buf_done(&b);
+    }
+    return texts;
+}
+
+/* What the journal did not take is kept on this machine; what cannot be kept either is at least told: how the acts ended. */
+static void keep_unrecorded(struct exec *x, const struct event *const *events, size_t n) {
+    struct arena *a = arena_new();
+    struct err *why = err_new(a);
+    if (n && x->spec->runner->real && spool_write(x->run->id, x->recorded, printed(a, events, n), n, why)) {
+        if (!x->spooled)
+            diag_note(x->err, x->err->last, "what happened from there on is kept in %s; quorate resume %s puts it into the journal", spool_path(x->arena, x->run->id), x->run->id);
+        x->spooled = true;
+        x->recorded += (int64_t)n;
+        n = 0;
+    }
     for (size_t i = 0; i < n; i++)
         if (events[i]->type == EV_ACTED)
             diag_note(x->err, x->err->last, "not recorded: '%s' ended: %s", events[i]->path, val_get_str(events[i]->data, "outcome", "?"));
+    arena_free(a);
 }
 
 static void committed(void *ud, bool ok, const char *message) {
@@ -169,6 +191,7 @@ static void committed(void *ud, bool ok, const char *message) {
     struct exec *x = c->x;
     x->committing = false;
     if (ok) {
+        x->recorded += (int64_t)c->nevents;
         carry_out(c);
         loop_wake(x->spec->loop);
         return;
@@ -177,7 +200,7 @@ static void committed(void *ud, bool ok, const char *message) {
     x->broken = true;
     struct diag *d = err_add(x->err, mark_none(), "journal", "%s", message);
     diag_note(x->err, d, "nothing new was begun after it; what was under way was waited for");
-    note_unrecorded(x, c->events, c->nevents);
+    keep_unrecorded(x, c->events, c->nevents);
     free(c->events);
     free(c->commands);
     free(c);
@@ -193,15 +216,8 @@ static void commit(struct exec *x) {
         carry_out(c);
         return;
     }
-    const char **texts = arena_array(x->scratch, const char *, c->nevents);
-    for (size_t i = 0; i < c->nevents; i++) {
-        struct buf b = BUF_INIT;
-        event_print(c->events[i], &b);
-        texts[i] = arena_strndup(x->scratch, b.data, b.len);
-        buf_done(&b);
-    }
     x->committing = true;
-    x->spec->store->ops->append(x->spec->store, x->run->id, texts, c->nevents, committed, c);
+    x->spec->store->ops->append(x->spec->store, x->run->id, printed(x->scratch, c->events, c->nevents), c->nevents, committed, c);
 }
 
 /* Whether anything is still going on for an item that must end before the run can. */
@@ -216,8 +232,11 @@ static bool busy(const struct exec *x) {
 
 static void turn(struct exec *x) {
     inbox_handle(x);
-    if (x->broken)
+    if (x->broken) {
+        keep_unrecorded(x, x->batch, x->nbatch);
+        x->nbatch = 0;
         return;
+    }
     advance(x);
     const struct item *root = &x->run->root;
     bool over = root->fans_over == root->nfans || (x->run->stopping && !busy(x));
@@ -371,7 +390,7 @@ int exec_run(struct arena *a, const struct exec_spec *spec, struct err *err) {
                 turn(x);
         }
         if (x->broken) {
-            note_unrecorded(x, x->batch, x->nbatch);
+            keep_unrecorded(x, x->batch, x->nbatch);
         } else {
             status = x->run->exit_status;
             for (struct screen **s = spec->screens; *s; s++)

@@ -249,6 +249,7 @@ bool resume_start(struct exec *x) {
     const struct resume *re = x->spec->resume;
     if (!fold(x))
         return false;
+    x->recorded = (int64_t)re->n;
     resumed(x);
     if (val_len(x->run->attested))
         x->run_val = val_map_with(x->arena, x->run_val, "attested", x->run->attested);

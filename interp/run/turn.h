@@ -84,7 +84,8 @@ struct exec {
     uint64_t order;
     const struct val *run_val;
     size_t catching_up;      /* of a run that is taken up: runbooks whose parts are not observed again yet */
-    bool committing, broken, finishing;
+    int64_t recorded;        /* records of the run so far, in the journal or kept for it */
+    bool committing, broken, finishing, spooled;
     int interrupts;
 };
 
