@@ -62,8 +62,10 @@ static bool add_folder(struct ctx *c, const char *dir, const char *const *prefix
 static bool add_site_folders(struct ctx *c) {
     static const char *const prefixes[] = {"runbooks/", "stdlib/", NULL};
     bool ok = true;
+    files_own(c->files, true);
     for (size_t i = 0; c->site && c->site->library && c->site->library[i]; i++)
         ok &= add_folder(c, c->site->library[i], prefixes, c->site->library_marks[i]);
+    files_own(c->files, false);
     return ok;
 }
 
@@ -215,7 +217,8 @@ bool ctx_world(struct ctx *c, bool may_change) {
     if (!credentials(c, &site))
         return false;
     c->task_world = (struct task_world){.loop = c->loop, .http = c->http, .engines = c->engines, .box = c->box,
-                                        .nodes = val_get(c->site_val, "nodes"), .site = site, .run = c->run_val};
+                                        .nodes = val_get(c->site_val, "nodes"), .site = site, .run = c->run_val,
+                                        .hooks = c->site->hooks, .site_dir = c->site->dir};
     c->runner = runner_live(c->arena, &c->task_world, may_change);
     return true;
 }

@@ -57,6 +57,9 @@ struct http_request {
     enum http_failure early;
     void (*done)(void *ud, const struct http_result *r);
     void *ud;
+    bool (*may_connect)(void *ud, const struct sockaddr *sa);
+    void *connect_ud;
+    bool kept_off;
 };
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ud, void *socket_ud);
@@ -197,6 +200,8 @@ static void message_of(const struct http_request *r, CURLcode code, char *text, 
         snprintf(text, size, "%s", os == ENOENT ? "there is no such socket" : strerror((int)os));
         *text = (char)tolower((unsigned char)*text);
     }
+    if (code == CURLE_COULDNT_CONNECT && r->kept_off)
+        snprintf(text, size, "the name leads to an address inside (loopback, link-local or private) that the site does not grant as http:ADDRESS [right-not-granted]");
     if (code == CURLE_OPERATION_TIMEDOUT)
         snprintf(text, size, connected > 0 ? "connected, but no answer within %.1f s" : "no connection within %.1f s", seconds);
     else if (code == CURLE_WRITE_ERROR && r->body.over)
@@ -366,6 +371,15 @@ static void on_soon(void *ud) {
     finish(r, r->cancelled ? HTTP_CANCELLED : r->early, r->cancelled ? "cancelled" : *file ? file : "libcurl cannot be loaded: install libcurl4");
 }
 
+static curl_socket_t on_open(void *ud, curlsocktype purpose, struct curl_sockaddr *to) {
+    struct http_request *r = ud;
+    if (purpose != CURLSOCKTYPE_IPCXN || !r->may_connect(r->connect_ud, &to->addr)) {
+        r->kept_off = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
 static void set_body(struct http_request *r, const struct http_spec *spec) {
     const struct curl *c = &r->http->curl;
     if (spec->body_file) {
@@ -435,6 +449,12 @@ static void set_options(struct http_request *r, const struct http_spec *spec) {
         c->curl_easy_setopt(e, CURLOPT_CONNECT_TO, r->connect_to);
     }
     set_tls(c, e, spec);
+    if (spec->may_connect) {
+        c->curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_open);
+        c->curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, r);
+        c->curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
+        c->curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
+    }
     if (spec->connect_only) {
         c->curl_easy_setopt(e, CURLOPT_CONNECT_ONLY, 1L);
         c->curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
@@ -453,7 +473,8 @@ static void set_options(struct http_request *r, const struct http_spec *spec) {
 
 struct http_request *http_start(struct http *h, const struct http_spec *spec) {
     struct http_request *r = mem_alloc(sizeof *r);
-    *r = (struct http_request){.http = h, .next = h->all, .started = loop_now(h->loop), .connect_only = spec->connect_only, .done = spec->done, .ud = spec->ud};
+    *r = (struct http_request){.http = h, .next = h->all, .started = loop_now(h->loop), .connect_only = spec->connect_only,
+                                .may_connect = spec->may_connect, .connect_ud = spec->connect_ud, .done = spec->done, .ud = spec->ud};
     buf_init(&r->body, spec->max_body ? spec->max_body : default_body);
     buf_init(&r->date, 0);
     buf_init(&r->api_version, 0);

@@ -6,6 +6,8 @@
 #include "base/buf.h"
 #include "io/loop.h"
 
+#include <sys/socket.h>
+
 struct http;
 struct http_request;
 
@@ -51,6 +53,9 @@ struct http_spec {
     int64_t timeout_ms;          /* whole exchange; default 30 s */
     int64_t connect_ms;          /* default 5 s */
     size_t max_body;             /* default 64 MiB */
+    bool (*may_connect)(void *ud, const struct sockaddr *sa); /* asked about each address before it is connected to; no connection is shared with
+                                    other requests then. NULL: any */
+    void *connect_ud;            /* valid until done */
     bool connect_only;           /* only connects, with TLS where there is any; see http_fd */
     void (*done)(void *ud, const struct http_result *r); /* once, from the loop; r is valid only inside */
     void *ud;

@@ -37,6 +37,8 @@ struct def {
     const char *name;           /* "swarm.leave" */
     const char *family;
     const struct source *src;
+    const char *file;           /* below stdlib/: "swarm/leave.lua", and "replica_id.lua" of a hook */
+    bool own;                   /* a file of the site's own: it has the rights that it is granted, and no others */
     const struct val *decl;     /* everything declared that is data: summary, inputs, outputs, changes, destroys, on_unknown, membership,
                                    settle, schema, needs, why, describe */
     int fn[FN_COUNT];           /* Lua registry references; 0 = not declared */

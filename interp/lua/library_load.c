@@ -211,7 +211,8 @@ const struct def *library_load(struct library *lib, lua_State *L, const char *na
     ld.src = read_file(lib, e->file, ld.err);
     if (ld.src) {
         ld.def = arena_new_of(a, struct def);
-        *ld.def = (struct def){.name = e->name, .family = e->family, .src = ld.src};
+        *ld.def = (struct def){.name = e->name, .family = e->family, .src = ld.src, .file = e->file + strlen("stdlib/"),
+                                .own = files_is_own(lib->files, e->file)};
         struct call_signal sig = {0};
         enum call_result r = box_run(lib->box, L, load_file, &ld, a, &sig, ld.err);
         if (r == CALL_UNKNOWN || r == CALL_UNOBSERVED)
@@ -250,6 +251,8 @@ bool library_push_lib(struct library *lib, lua_State *L, const char *family) {
     if (!f->ref) {
         if (f->loading) /* stays set when loading was left by an error */
             luaL_error(L, "%s could not be loaded, or needs itself while it is being loaded", f->lib);
+        if (files_is_own(lib->files, f->lib) && files_hides(lib->files, f->lib)) /* shipped actions would hand it a ctx that may do everything */
+            luaL_error(L, "%s: the helpers of a shipped family cannot be replaced by a file of the site's own; give the file another family [right-not-granted]", f->lib);
         struct scratch *x = scratch_push(L);
         const struct source *src = read_file(lib, f->lib, x->err);
         if (!src)

@@ -14,7 +14,7 @@ const struct field source_fields[] = {
 
 const struct field hook_fields[] = {
     {"file", F_STRING, true, "a Lua file of the site's library", NULL, NULL},
-    {"allow", F_LIST, false, "rights: docker.read docker.write http:HOST exec:PROGRAM file.read:DIR", NULL, NULL},
+    {"allow", F_LIST, false, "rights: docker.read docker.write http:HOST exec:PROGRAM file.read:DIR file.write:DIR", NULL, NULL},
     {0},
 };
 

@@ -1,5 +1,6 @@
 #include "plan/load.h"
 
+#include "lua/rights.h"
 #include "base/sha256.h"
 #include "value/file.h"
 #include "value/yaml.h"
@@ -83,7 +84,7 @@ static void read_state(struct loading *ld, const struct val *v) {
             ld->broken_parts = true;
             continue;
         }
-        struct part part = {.name = p->key, .mark = p->mark};
+        struct part part = {.name = p->key, .mark = p->mark, .hooks = val_get(rb->doc, "hooks")};
         const struct val *probe = val_get(p->val, "probe");
         part.probe = library_get(ld->ld->lib, val_cstr(probe), DEF_PROBE, probe->mark, ld->err);
         if (val_get(p->val, "with"))
@@ -101,7 +102,7 @@ void parts_add(struct loading *ld, const struct val *names, struct mark at) {
         struct part *parts = arena_array(ld->arena, struct part, rb->nparts + 1);
         if (rb->nparts)
             memcpy(parts, rb->parts, rb->nparts * sizeof *parts);
-        parts[rb->nparts] = (struct part){.name = name, .mark = at,
+        parts[rb->nparts] = (struct part){.name = name, .mark = at, .hooks = val_get(rb->doc, "hooks"),
                                           .probe = library_get(ld->ld->lib, arena_printf(ld->arena, "%s.cluster", name), DEF_PROBE, at, ld->err)};
         rb->parts = parts;
         rb->nparts++;
@@ -163,12 +164,26 @@ static void check_name(struct loading *ld) {
     diag_hint(ld->err, d, "%s", ld->name);
 }
 
+/* Better now than in the middle of a run. */
+static void check_granted(struct loading *ld, const char *file, const struct val *allow) {
+    const struct val *granted = val_get(ld->ld->site->hooks, file);
+    for (size_t i = 0; i < val_len(allow); i++) {
+        const struct val *v = val_at(allow, i);
+        if (!val_cstr(v) || !right_is_one(val_cstr(v)) || right_in(granted, val_cstr(v)))
+            continue;
+        struct diag *d = err_add(ld->err, v->mark, "right-not-granted", "the site does not grant '%s' to the hook %s", val_cstr(v), file);
+        diag_note(ld->err, d, "what it may do is said in the site's file, as in hooks: { %s: [%s] }", file, val_cstr(v));
+    }
+}
+
 static void check_hooks(struct loading *ld, const struct val *hooks) {
     for (size_t i = 0; i < val_len(hooks); i++) {
         const struct val *file = val_get(val_at(hooks, i), "file");
         if (val_cstr(file) && !files_has(ld->ld->files, arena_printf(ld->arena, "stdlib/%s", val_cstr(file))))
             err_add(ld->err, file->mark, "unknown-hook", "there is no file '%s' in the site's library", val_cstr(file));
         site_rights_check(val_get(val_at(hooks, i), "allow"), ld->err);
+        if (val_cstr(file) && ld->ld->site && ld->ld->site->src)
+            check_granted(ld, val_cstr(file), val_get(val_at(hooks, i), "allow"));
     }
 }
 

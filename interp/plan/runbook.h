@@ -95,6 +95,7 @@ struct part {                /* one entry of `state:` */
     struct mark mark;
     const struct def *probe;
     struct tmpl *with;       /* or NULL */
+    const struct val *hooks; /* of the runbook: what the probe may do, if it is the site's own; or NULL */
 };
 
 struct check {               /* one pre- or postcondition */

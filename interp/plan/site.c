@@ -1,5 +1,6 @@
 #include "plan/site.h"
 
+#include "lua/rights.h"
 #include "plan/runbook.h"
 #include "value/file.h"
 #include "value/yaml.h"
@@ -153,20 +154,13 @@ static void read_library(struct reading *r, const struct val *list) {
 }
 
 void site_rights_check(const struct val *rights, struct err *err) {
-    static const char *const words[] = {"docker.read", "docker.write", "http:HOST", "exec:PROGRAM", "file.read:DIR"};
-    enum { nwords = sizeof words / sizeof *words };
     for (size_t i = 0; i < val_len(rights); i++) {
         const struct val *v = val_at(rights, i);
         const char *s = val_cstr(v);
-        bool ok = false;
-        for (size_t k = 0; s && k < nwords && !ok; k++) {
-            const size_t fixed = strcspn(words[k], ":"); /* what follows a colon is the asker's own */
-            ok = words[k][fixed] ? !strncmp(s, words[k], fixed + 1) && s[fixed + 1] : !strcmp(s, words[k]);
-        }
-        if (ok)
+        if (s && right_is_one(s))
             continue;
         struct diag *d = err_add(err, v->mark, "unknown-right", "'%s' is no right that a hook can have", s ? s : val_kind_name(v->kind));
-        diag_accepted(err, d, s ? s : "", words, nwords);
+        diag_accepted(err, d, s ? s : "", right_word, right_words);
     }
 }
 

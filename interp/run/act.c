@@ -64,7 +64,7 @@ static void act_go(struct live *l, void *arg) {
     if (r->ops->begun)
         r->ops->begun(r, call->path, call->step, call->attempt);
     if (call->step->kind == STEP_PROBE) {
-        const struct probe_call probe = {.def = call->def, .with = call->with, .done = probed, .ud = l};
+        const struct probe_call probe = {.def = call->def, .hooks = val_get(call->step->in->doc, "hooks"), .with = call->with, .done = probed, .ud = l};
         r->ops->probe(r, &probe);
         return;
     }

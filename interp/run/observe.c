@@ -63,7 +63,7 @@ static void ask_go(struct live *l, void *arg) {
     struct runner *r = l->x->spec->runner;
     q->order = ++l->x->order;
     q->at = now_ms(l->x);
-    struct probe_call call = {.def = q->part->probe, .part = q->part->name, .with = q->with, .done = answered, .ud = q};
+    struct probe_call call = {.def = q->part->probe, .part = q->part->name, .hooks = q->part->hooks, .with = q->with, .done = answered, .ud = q};
     r->ops->probe(r, &call);
 }
 

@@ -18,7 +18,7 @@ static void answered(void *ud, bool ok, const struct val *value, const char *mes
 bool runner_probe_wait(struct runner *r, struct arena *a, const struct part *part, const struct val *with, const struct val **ret,
                        const char **ret_message) {
     struct waited w = {.arena = a};
-    const struct probe_call call = {.def = part->probe, .part = part->name, .with = with, .done = answered, .ud = &w};
+    const struct probe_call call = {.def = part->probe, .part = part->name, .hooks = part->hooks, .with = with, .done = answered, .ud = &w};
     r->ops->probe(r, &call);
     while (!w.done)
         if (!loop_once(r->loop)) {

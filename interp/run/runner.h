@@ -12,6 +12,7 @@ struct runner;
 struct probe_call {
     const struct def *def;
     const char *part;       /* of the state, or NULL for a step that uses a probe */
+    const struct val *hooks; /* of the runbook; or NULL */
     const struct val *with;
     /* value is valid only inside; ok = false: message says why it could not be learnt */
     void (*done)(void *ud, bool ok, const struct val *value, const char *message);

@@ -44,7 +44,7 @@ static void live_probe(struct runner *r, const struct probe_call *call) {
     struct live_runner *lr = (struct live_runner *)r;
     struct probe *p = mem_alloc(sizeof *p);
     p->call = *call;
-    const struct task_spec spec = {.world = lr->world, .def = call->def, .with = call->with, .rights = TASK_READ,
+    const struct task_spec spec = {.world = lr->world, .def = call->def, .with = call->with, .rights = TASK_READ, .hooks = call->hooks,
                                    .timeout_ms = probe_timeout_ms, .done = probe_done, .ud = p};
     task_start(&spec);
 }
@@ -180,7 +180,7 @@ static void live_act(struct runner *r, const struct act_call *call) {
         start_command(act);
         return;
     }
-    const struct task_spec spec = {.world = lr->world, .def = call->def, .with = call->with, .rights = TASK_CHANGE, .step = call->path,
+    const struct task_spec spec = {.world = lr->world, .def = call->def, .with = call->with, .rights = TASK_CHANGE, .hooks = val_get(call->step->in->doc, "hooks"), .step = call->path,
                                    .attempt = call->attempt, .timeout_ms = call->timeout_ms, .log = act_log, .done = task_done, .ud = act};
     act->task = task_start(&spec);
 }

@@ -3,10 +3,11 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Lua instructions between two waits: about half a second. */
 static const int64_t max_instructions = 50 * 1000 * 1000;
-enum { max_callers = 3 };
+enum { max_callers = 3, max_depth = 16, max_coroutines = 20000 };
 
 static const char fail_tag; /* its address as an error value: co->message says what */
 
@@ -17,6 +18,8 @@ void op_free(struct op *op) {
     op->co->op = NULL;
     if (op->kind->free)
         op->kind->free(op);
+    for (size_t i = 0; i < max_op_fds && op->fds[i]; i++)
+        close(op->fds[i] - 1);
     arena_free(a);
 }
 
@@ -81,8 +84,14 @@ struct co *co_of(lua_State *L) {
 }
 
 struct co *co_new(lua_State *L, struct task *t, struct op *group, int nargs) {
+    const int depth = group ? group->co->depth + 1 : 0;
+    if (depth > max_depth)
+        luaL_error(L, "ctx.all: more than %d calls of it inside one another", (int)max_depth);
+    if (t->ncoroutines >= max_coroutines)
+        luaL_error(L, "ctx.all: more than %d functions at once in one task", (int)max_coroutines);
     struct co *co = mem_alloc(sizeof *co);
-    *co = (struct co){.task = t, .ref = LUA_NOREF, .group = group, .next = t->all};
+    t->ncoroutines++;
+    *co = (struct co){.task = t, .depth = depth, .ref = LUA_NOREF, .group = group, .next = t->all};
     if (t->all)
         t->all->prev = co;
     t->all = co;
@@ -100,6 +109,7 @@ void co_free(struct co *co) {
     lua_State *L = box_lua(t->spec.world->box);
     if (co->op)
         op_free(co->op);
+    t->ncoroutines--;
     *(co->prev ? &co->prev->next : &t->all) = co->next;
     if (co->next)
         co->next->prev = co->prev;

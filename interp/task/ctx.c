@@ -1,4 +1,4 @@
-#include "task/host.h"
+#include "task/rights.h"
 
 #include <string.h>
 
@@ -110,7 +110,7 @@ void ctx_push(lua_State *L, struct task *t) {
     }
     push_data(L, w->nodes);
     lua_setfield(L, -2, "nodes");
-    push_data(L, w->site);
+    push_data(L, right_site(t));
     lua_setfield(L, -2, "site");
     push_data(L, w->run);
     if (t->spec.step) {

@@ -24,6 +24,8 @@ struct op_kind {
     void (*free)(struct op *op);              /* what is not in the arena; may be NULL */
 };
 
+enum { max_op_fds = 4 };
+
 struct op {
     const struct op_kind *kind;
     struct co *co;
@@ -32,6 +34,7 @@ struct op {
     bool changing;      /* it asks for a change */
     bool touched;       /* set before op_finished: what was asked for may have happened */
     bool waiting;
+    int fds[max_op_fds]; /* plus 1; closed with it: what rights_file.c has opened */
 };
 
 struct co {
@@ -41,6 +44,7 @@ struct co {
     struct op *op;      /* or NULL */
     struct op *group;   /* the ctx.all that it belongs to, or NULL: the task's own */
     struct co *next, *prev;
+    int depth;          /* of ctx.all in ctx.all: each is a few frames of C */
     bool ended, failed;
     bool told;          /* failed by ctx.fail: message and unknown are the script's own words */
     bool unknown;
@@ -72,6 +76,7 @@ struct task {
     struct arena *arena;
     struct co *root;
     struct co *all;
+    int ncoroutines;
     uint64_t start, deadline; /* timers */
     bool ending;              /* nothing is resumed any more */
     bool timed_out, cancelled;

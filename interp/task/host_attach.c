@@ -1,4 +1,4 @@
-#include "task/host.h"
+#include "task/rights.h"
 
 #include "io/attach.h"
 
@@ -100,11 +100,20 @@ static struct text option(lua_State *L, struct arena *a, const char *name) {
     return t;
 }
 
+/* A file that is not there is told by what opens it. */
+static const char *file_path(lua_State *L, struct op *op, const char *path, enum right_use use) {
+    const char *why, *real = right_path(L, "engine:attach", op, path, use, &why);
+    if (!real)
+        luaL_error(L, "engine:attach: %s", why);
+    return real;
+}
+
 int host_engine_attach(lua_State *L) {
     static const char *const accepted[] = {"start", "stdin", "stdin_text", "stdout", "timeout"};
     if (lua_type(L, 1) != LUA_TUSERDATA || !luaL_testudata(L, 1, "quorate.engine"))
         return luaL_error(L, "engine:attach is called with a colon, on what ctx.docker(node) gives");
     co_may_change(L, "engine:attach");
+    right_need(L, "engine:attach", "docker.write");
     struct attaching *at = op_new(L, &attaching_kind, sizeof *at);
     struct arena *a = at->op.arena;
     lua_settop(L, 3);
@@ -123,10 +132,10 @@ int host_engine_attach(lua_State *L) {
         const struct text file = option(L, a, "stdin"), input = option(L, a, "stdin_text"), out = option(L, a, "stdout");
         if (file.s && input.s)
             return luaL_error(L, "engine:attach: stdin is a file and stdin_text a text; only one of them can be given");
-        at->spec.input_file = file.s;
+        at->spec.input_file = file.s ? file_path(L, &at->op, file.s, RIGHT_READ) : NULL;
         at->spec.input = input.s;
         at->spec.input_len = input.len;
-        at->spec.output_file = out.s;
+        at->spec.output_file = out.s ? file_path(L, &at->op, out.s, RIGHT_WRITE) : NULL;
     }
     at->spec.timeout_ms = arg_timeout(L, 3, "engine:attach", default_timeout_ms);
     at->op.changing = true;

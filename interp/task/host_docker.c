@@ -1,4 +1,4 @@
-#include "task/host.h"
+#include "task/rights.h"
 
 #include <string.h>
 
@@ -60,6 +60,7 @@ static int call_engine(lua_State *L, const char *name, const char *method, int b
     const bool changing = strcmp(method, "GET") != 0;
     if (changing)
         co_may_change(L, name);
+    right_need(L, name, changing ? "docker.write" : "docker.read");
     struct call *c = op_new(L, &call_kind, sizeof *c);
     struct arena *a = c->op.arena;
     lua_settop(L, options);

@@ -1,4 +1,4 @@
-#include "task/host.h"
+#include "task/rights.h"
 
 #include "base/sha256.h"
 
@@ -18,7 +18,7 @@ struct command {
     struct process_result r; /* texts copied */
     const char *program;
     bool over_ssh;
-    const char *file, *file_why; /* stdout went there; why it cannot be relied on */
+    const char *file, *file_real, *file_why; /* stdout went there; why it cannot be relied on */
     char sha256[65];
     int64_t bytes;
 };
@@ -32,7 +32,7 @@ static void work_file(void *ud) {
     enum { chunk = 64 << 10 };
     char *data = arena_alloc(a, chunk);
     ssize_t n;
-    const int fd = open(c->file, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    const int fd = open(c->file_real, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
     if (fd < 0 || fsync(fd)) {
         c->file_why = arena_printf(a, "%s cannot be made durable: %s", c->file, strerror(errno));
     } else {
@@ -94,6 +94,12 @@ static void set_string(lua_State *L, const char *key, const char *s, size_t len)
     lua_setfield(L, -2, key);
 }
 
+/* A reason, with the file's name as the script has it. */
+static const char *shown(const struct command *c, const char *why) {
+    const char *at = c->file_real ? strstr(why, c->file_real) : NULL;
+    return at ? arena_printf(c->op.arena, "%.*s%s%s", (int)(at - why), why, c->file, at + strlen(c->file_real)) : why;
+}
+
 static int command_push(lua_State *L, struct op *op) {
     const struct command *c = (struct command *)op;
     const struct process_result *r = &c->r;
@@ -103,7 +109,7 @@ static int command_push(lua_State *L, struct op *op) {
     if (c->file_why)
         message = c->file_why;
     else if (r->error)
-        message = arena_printf(op->arena, "%s could not be started: %s", c->program, r->error);
+        message = arena_printf(op->arena, "%s could not be started: %s", c->program, shown(c, r->error));
     else if (r->timed_out)
         message = arena_printf(op->arena, "%s was ended: it took too long", c->program);
     else if (r->signal)
@@ -188,6 +194,13 @@ static const char *path_of(lua_State *L, struct arena *a, const char *option) {
     return t.s;
 }
 
+static const char *file_path(lua_State *L, struct op *op, const char *path, enum right_use use) {
+    const char *why, *real = path ? right_path(L, "ctx.exec", op, path, use, &why) : NULL;
+    if (path && !real)
+        luaL_error(L, "ctx.exec: %s", why);
+    return real;
+}
+
 int host_exec(lua_State *L) {
     static const char *const accepted[] = {"argv", "on", "stdin", "stdin_file", "stdout", "env", "timeout"};
     co_may_change(L, "ctx.exec");
@@ -211,6 +224,7 @@ int host_exec(lua_State *L) {
     }
     c->spec.argv = argv;
     c->spec.env = environment(L, a, c->over_ssh);
+    right_need_exec(L, "ctx.exec", c->program, c->spec.env);
     lua_settop(L, 1);
     lua_getfield(L, 1, "stdin");
     const struct text input = arg_body(L, 2, a, "ctx.exec: stdin");
@@ -219,7 +233,9 @@ int host_exec(lua_State *L) {
     c->spec.in_path = path_of(L, a, "stdin_file");
     if (c->spec.in_path && input.s)
         return luaL_error(L, "ctx.exec: stdin and stdin_file are two inputs for one command");
-    c->spec.out_path = c->file = path_of(L, a, "stdout");
+    c->file = path_of(L, a, "stdout");
+    c->spec.in_path = file_path(L, &c->op, c->spec.in_path, RIGHT_READ);
+    c->spec.out_path = c->file_real = file_path(L, &c->op, c->file, RIGHT_WRITE);
     lua_settop(L, 1);
     c->spec.timeout_ms = arg_timeout(L, 1, "ctx.exec", default_timeout_ms);
     c->spec.max_output = max_output;

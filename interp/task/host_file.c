@@ -1,4 +1,4 @@
-#include "task/host.h"
+#include "task/rights.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,7 +18,8 @@ enum { max_names = 10000 };
 
 struct file {
     struct op op;
-    const char *node, *path;
+    const char *node, *path, *name;
+    const char *real; /* what is opened here in place of path; NULL: why */
     size_t max;
     int (*push_output)(lua_State *L, struct file *f, const char *text, size_t len);
     struct process_spec spec;
@@ -127,7 +128,7 @@ static int file_push(lua_State *L, struct op *op) {
 static const struct op_kind file_kind = {.start = file_start, .cancel = file_cancel, .push = file_push};
 
 /* The arguments node and path, and how the node is reached: for SHELL_NONE the reason is pushed. */
-static struct file *file_new(lua_State *L, const char *name, enum engine_shell *ret_shell) {
+static struct file *file_new(lua_State *L, const char *name, enum engine_shell *ret_shell, enum right_use use) {
     struct file *f = op_new(L, &file_kind, sizeof *f);
     struct arena *a = f->op.arena;
     const struct task_world *w = f->op.co->task->spec.world;
@@ -137,7 +138,10 @@ static struct file *file_new(lua_State *L, const char *name, enum engine_shell *
     if (path.s[0] != '/' || path.secret)
         luaL_error(L, "%s: the path must begin with '/': '%s'", name, path.secret ? "***" : path.s);
     f->op.label = arena_printf(a, "%s: %s", f->node, f->path);
+    f->name = name;
     *ret_shell = engines_shell(w->engines, f->node);
+    if (*ret_shell == SHELL_LOCAL)
+        f->real = right_path(L, name, &f->op, f->path, use, &f->why);
     return f;
 }
 
@@ -148,9 +152,9 @@ static int no_way(lua_State *L, struct file *f) {
     return n;
 }
 
-static int over_ssh(lua_State *L, struct file *f, const char *const *argv, size_t max_output,
+static int over_ssh(lua_State *L, struct file *f, const char *path, const char *const *argv, size_t max_output,
                     int (*push_output)(lua_State *L, struct file *f, const char *text, size_t len)) {
-    f->spec.argv = engines_argv(f->op.co->task->spec.world->engines, f->node, argv, f->op.arena);
+    f->spec.argv = engines_argv(f->op.co->task->spec.world->engines, f->node, right_remote(L, f->name, &f->op, path, argv), f->op.arena);
     f->spec.max_output = max_output;
     f->push_output = push_output;
     return op_wait(L, &f->op);
@@ -171,7 +175,7 @@ static int told_errno(lua_State *L, struct file *f) {
 
 static bool read_local(struct file *f) {
     struct stat st;
-    const int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    const int fd = open(f->real, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return false;
     bool ok = !fstat(fd, &st);
@@ -201,15 +205,17 @@ int host_read(lua_State *L) {
     const lua_Integer max = luaL_optinteger(L, 3, default_max);
     if (max < 1 || max > most)
         return luaL_error(L, "ctx.read: max must be from 1 to %d bytes", (int)most);
-    struct file *f = file_new(L, "ctx.read", &shell);
+    struct file *f = file_new(L, "ctx.read", &shell, RIGHT_READ);
     f->max = (size_t)max;
     if (shell == SHELL_NONE)
         return no_way(L, f);
     if (shell == SHELL_SSH) {
         const char *limit = arena_printf(f->op.arena, "%zu", f->max + 1);
-        const char *const argv[] = {"env", "LC_ALL=C", "head", "-c", limit, "--", f->path, NULL};
-        return over_ssh(L, f, argv, f->max + 1, push_text);
+        const char *const argv[] = {"env", "LC_ALL=C", "head", "-c", limit, "--", NULL};
+        return over_ssh(L, f, f->path, argv, f->max + 1, push_text);
     }
+    if (!f->real)
+        return told(L, f, push_why(L, f->why));
     if (!read_local(f))
         return told_errno(L, f);
     return told(L, f, push_text(L, f, f->text, f->len));
@@ -217,14 +223,16 @@ int host_read(lua_State *L) {
 
 int host_list(lua_State *L) {
     enum engine_shell shell;
-    struct file *f = file_new(L, "ctx.list", &shell);
+    struct file *f = file_new(L, "ctx.list", &shell, RIGHT_LOOK);
     if (shell == SHELL_NONE)
         return no_way(L, f);
     if (shell == SHELL_SSH) {
-        const char *const argv[] = {"env", "LC_ALL=C", "ls", "-1A", "--", arena_printf(f->op.arena, "%s/.", f->path), NULL};
-        return over_ssh(L, f, argv, 4 << 20, push_names);
+        const char *const argv[] = {"env", "LC_ALL=C", "ls", "-1A", "--", NULL};
+        return over_ssh(L, f, arena_printf(f->op.arena, "%s/.", f->path), argv, 4 << 20, push_names);
     }
-    DIR *d = opendir(f->path);
+    if (!f->real)
+        return told(L, f, push_why(L, f->why));
+    DIR *d = opendir(f->real);
     if (!d)
         return told_errno(L, f);
     struct buf b = BUF_INIT;
@@ -240,15 +248,17 @@ int host_list(lua_State *L) {
 
 int host_disk(lua_State *L) {
     enum engine_shell shell;
-    struct file *f = file_new(L, "ctx.disk", &shell);
+    struct file *f = file_new(L, "ctx.disk", &shell, RIGHT_LOOK);
     if (shell == SHELL_NONE)
         return no_way(L, f);
     if (shell == SHELL_SSH) {
-        const char *const argv[] = {"env", "LC_ALL=C", "df", "-Pk", "--", f->path, NULL};
-        return over_ssh(L, f, argv, 64 << 10, push_df);
+        const char *const argv[] = {"env", "LC_ALL=C", "df", "-Pk", "--", NULL};
+        return over_ssh(L, f, f->path, argv, 64 << 10, push_df);
     }
+    if (!f->real)
+        return told(L, f, push_why(L, f->why));
     struct statvfs s;
-    if (statvfs(f->path, &s))
+    if (statvfs(f->real, &s))
         return told_errno(L, f);
     return told(L, f, push_space(L, (lua_Integer)(s.f_blocks * s.f_frsize), (lua_Integer)(s.f_bavail * s.f_frsize)));
 }

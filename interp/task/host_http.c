@@ -1,4 +1,4 @@
-#include "task/host.h"
+#include "task/rights.h"
 
 #include "base/redact.h"
 #include "value/json.h"
@@ -114,6 +114,7 @@ int host_http(lua_State *L) {
     r->spec.user = option(L, a, "user").s;
     r->spec.password = option(L, a, "password").s;
     trust(L, r, "ctx.http");
+    right_need_http(L, "ctx.http", &r->spec);
     r->op.label = arena_printf(a, "%s %s", r->spec.method, url.secret ? "***" : url.s);
     return op_wait(L, &r->op);
 }
@@ -173,6 +174,7 @@ int host_login(lua_State *L) {
     explicit_bzero(b.data, b.len);
     buf_done(&b);
     trust(L, r, "ctx.login");
+    right_need_http(L, "ctx.login", &r->spec);
     r->op.label = arena_printf(a, "POST %s", r->spec.url);
     return op_wait(L, &r->op);
 }

@@ -1,4 +1,4 @@
-#include "task/host.h"
+#include "task/rights.h"
 
 #include "base/sha256.h"
 #include "io/archive.h"
@@ -20,6 +20,7 @@ struct local {
     struct op op;
     const struct local_fn *fn;
     const char *path, *to;     /* to: of rename; the text of write */
+    const char *real, *to_real; /* what is used in their place, see task/rights.h */
     size_t len;                /* of the text, or the most that is read */
     const char *why;           /* it did not work */
     struct stat st;
@@ -42,7 +43,7 @@ static void cannot(struct local *l, const char *what) {
 /* ---- reading ---- */
 
 static int open_regular(struct local *l) {
-    const int fd = open(l->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    const int fd = open(l->real, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 || fstat(fd, &l->st)) {
         cannot(l, "read");
     } else if (!S_ISREG(l->st.st_mode)) {
@@ -56,7 +57,7 @@ static int open_regular(struct local *l) {
 }
 
 static void work_stat(struct local *l) {
-    if (stat(l->path, &l->st))
+    if (stat(l->real, &l->st))
         cannot(l, "looked at");
 }
 
@@ -123,7 +124,7 @@ static int push_sha256(lua_State *L, const struct local *l) {
 /* ---- archives ---- */
 
 static void work_archive(struct local *l) {
-    archive_read(l->op.arena, l->path, l->members, l->nmembers, &l->report);
+    archive_read(l->op.arena, l->real, l->members, l->nmembers, &l->report);
 }
 
 static void set_string(lua_State *L, const char *key, const char *s, size_t len) {
@@ -171,35 +172,36 @@ static void sync_folder(struct local *l, const char *path) {
 
 static void work_write(struct local *l) {
     struct err *err = err_new(l->op.arena);
-    if (!file_write(l->path, 0600, l->to, l->len, err))
-        l->why = err->first->message;
+    if (l->real != l->path ? !file_write_there(l->real, 0600, l->to, l->len, err) : !file_write(l->real, 0600, l->to, l->len, err))
+        l->why = l->real != l->path ? arena_printf(l->op.arena, "%s cannot be written: %s", l->path, err->first->message) : err->first->message;
 }
 
 static void work_rename(struct local *l) {
-    if (rename(l->path, l->to)) {
+    if (rename(l->real, l->to_real)) {
         cannot(l, arena_printf(l->op.arena, "renamed to %s", l->to));
         return;
     }
-    sync_folder(l, l->to);
+    sync_folder(l, l->to_real);
 }
 
 static void work_remove(struct local *l) {
-    if (unlink(l->path) && errno != ENOENT)
+    if (unlink(l->real) && errno != ENOENT)
         cannot(l, "removed");
 }
 
 static void work_mkdir(struct local *l) {
-    if (mkdir(l->path, 0700) && errno != EEXIST)
+    if (mkdir(l->real, 0700) && errno != EEXIST)
         cannot(l, "made");
     else
-        sync_folder(l, l->path);
+        sync_folder(l, l->real);
 }
 
 /* ---- as operations ---- */
 
 static void work(void *ud) {
     struct local *l = ud;
-    l->fn->work(l);
+    if (!l->why)
+        l->fn->work(l);
 }
 
 static void worked(void *ud) {
@@ -227,7 +229,8 @@ static int local_push(lua_State *L, struct op *op) {
 
 static const struct op_kind local_kind = {.start = local_start, .push = local_push};
 
-static struct local *local_new(lua_State *L, const char *name, const struct local_fn *fn, bool changing) {
+static struct local *local_new(lua_State *L, const char *name, const struct local_fn *fn, enum right_use use) {
+    const bool changing = use == RIGHT_WRITE;
     if (changing)
         co_may_change(L, name);
     struct local *l = op_new(L, &local_kind, sizeof *l);
@@ -236,6 +239,7 @@ static struct local *local_new(lua_State *L, const char *name, const struct loca
         luaL_error(L, "%s: the path is %s", name, path.secret ? "a secret" : "empty");
     l->fn = fn;
     l->path = path.s;
+    l->real = right_path(L, name, &l->op, l->path, use, &l->why);
     l->op.changing = changing;
     l->op.label = arena_printf(l->op.arena, "%s %s", name, l->path);
     return l;
@@ -243,7 +247,7 @@ static struct local *local_new(lua_State *L, const char *name, const struct loca
 
 int host_stat(lua_State *L) {
     static const struct local_fn fn = {work_stat, push_stat};
-    return op_wait(L, &local_new(L, "ctx.stat", &fn, false)->op);
+    return op_wait(L, &local_new(L, "ctx.stat", &fn, RIGHT_LOOK)->op);
 }
 
 int host_text(lua_State *L) {
@@ -251,20 +255,20 @@ int host_text(lua_State *L) {
     const lua_Integer max = luaL_optinteger(L, 2, default_text);
     if (max < 1 || max > most_text)
         return luaL_error(L, "ctx.text: max must be from 1 to %d bytes", (int)most_text);
-    struct local *l = local_new(L, "ctx.text", &fn, false);
+    struct local *l = local_new(L, "ctx.text", &fn, RIGHT_READ);
     l->len = (size_t)max;
     return op_wait(L, &l->op);
 }
 
 int host_sha256(lua_State *L) {
     static const struct local_fn fn = {work_sha256, push_sha256};
-    return op_wait(L, &local_new(L, "ctx.sha256", &fn, false)->op);
+    return op_wait(L, &local_new(L, "ctx.sha256", &fn, RIGHT_READ)->op);
 }
 
 int host_archive(lua_State *L) {
     static const struct local_fn fn = {work_archive, push_archive};
     static const char *const accepted[] = {"members"};
-    struct local *l = local_new(L, "ctx.archive", &fn, false);
+    struct local *l = local_new(L, "ctx.archive", &fn, RIGHT_READ);
     lua_settop(L, 2);
     arg_options(L, 2, "ctx.archive", accepted, 1);
     if (lua_istable(L, 2)) {
@@ -284,7 +288,7 @@ int host_archive(lua_State *L) {
 
 int host_write(lua_State *L) {
     static const struct local_fn fn = {work_write, NULL};
-    struct local *l = local_new(L, "ctx.write", &fn, true);
+    struct local *l = local_new(L, "ctx.write", &fn, RIGHT_WRITE);
     const struct text text = arg_text(L, 2, l->op.arena, "the text");
     l->to = text.s;
     l->len = text.len;
@@ -293,20 +297,22 @@ int host_write(lua_State *L) {
 
 int host_rename(lua_State *L) {
     static const struct local_fn fn = {work_rename, NULL};
-    struct local *l = local_new(L, "ctx.rename", &fn, true);
+    struct local *l = local_new(L, "ctx.rename", &fn, RIGHT_WRITE);
     const struct text to = arg_text(L, 2, l->op.arena, "the new path");
     if (!*to.s || to.secret)
         return luaL_error(L, "ctx.rename: the new path is %s", to.secret ? "a secret" : "empty");
     l->to = to.s;
+    if (l->real)
+        l->to_real = right_path(L, "ctx.rename", &l->op, l->to, RIGHT_WRITE, &l->why);
     return op_wait(L, &l->op);
 }
 
 int host_remove(lua_State *L) {
     static const struct local_fn fn = {work_remove, NULL};
-    return op_wait(L, &local_new(L, "ctx.remove", &fn, true)->op);
+    return op_wait(L, &local_new(L, "ctx.remove", &fn, RIGHT_WRITE)->op);
 }
 
 int host_mkdir(lua_State *L) {
     static const struct local_fn fn = {work_mkdir, NULL};
-    return op_wait(L, &local_new(L, "ctx.mkdir", &fn, true)->op);
+    return op_wait(L, &local_new(L, "ctx.mkdir", &fn, RIGHT_WRITE)->op);
 }

@@ -39,6 +39,8 @@ struct task_world {
     const struct val *nodes; /* ctx.nodes */
     const struct val *site;
     const struct val *run;
+    const struct val *hooks; /* hook file → its rights, as the site grants them; NULL: none */
+    const char *site_dir;    /* what the folders of rights are relative to; NULL: the working directory */
     const struct locker *lock; /* nothing changing is asked for once it is lost; NULL: none is needed */
 };
 
@@ -57,6 +59,7 @@ struct task_spec {
     const struct def *def;
     const struct val *with;
     enum task_rights rights;
+    const struct val *hooks; /* the runbook's: a list of {file, allow}; NULL: none */
     const char *step;   /* of an act: its path, as ctx.run.step; or NULL. Copied */
     int attempt;        /* of an act, from 1, as ctx.run.attempt */
     int64_t timeout_ms; /* 0: none. After it the pending operation is cancelled; the outcome of an action is then unknown, unless no changing call was sent */

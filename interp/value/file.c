@@ -101,6 +101,8 @@ static int open_aside(struct arena *a, const char *path, unsigned mode, char **r
     }
 }
 
+static bool replace(const char *path, const char *target, unsigned mode, const char *data, size_t len, struct err *err);
+
 bool file_write(const char *path, unsigned mode, const char *data, size_t len, struct err *err) {
     struct stat st;
     const bool exists = !stat(path, &st);
@@ -109,6 +111,19 @@ bool file_write(const char *path, unsigned mode, const char *data, size_t len, s
     char *real = exists ? realpath(path, NULL) : NULL; /* behind a symbolic link, the file changes and not the link */
     const char *target = real ? arena_strdup(err->arena, real) : path;
     free(real);
+    return replace(path, target, mode, data, len, err);
+}
+
+bool file_write_there(const char *path, unsigned mode, const char *data, size_t len, struct err *err) {
+    struct stat st;
+    if (!lstat(path, &st) && !S_ISREG(st.st_mode)) {
+        err_add(err, mark_none(), "write", "it is no regular file");
+        return false;
+    }
+    return replace(path, path, mode, data, len, err);
+}
+
+static bool replace(const char *path, const char *target, unsigned mode, const char *data, size_t len, struct err *err) {
     char *aside;
     const int fd = open_aside(err->arena, target, mode, &aside);
     if (fd < 0)

@@ -15,6 +15,7 @@ struct layer {
     struct layer *next;
     const char *dir;                       /* a folder … */
     const struct embedded_file *embedded;  /* … or a table … */
+    bool own;                              /* of the site */
     bool sources;                          /* … or texts that are there already */
     struct map *names;                     /* name → path on disk, const struct embedded_file *, or const struct source * */
 };
@@ -22,6 +23,7 @@ struct layer {
 struct files {
     struct arena *arena;
     struct layer *first, **end;
+    bool own;
     struct map *sources; /* name → const struct source * already read */
 };
 
@@ -36,6 +38,7 @@ struct files *files_new(struct arena *a) {
 static struct layer *layer_new(struct files *f) {
     struct layer *l = arena_new_of(f->arena, struct layer);
     l->names = map_new(f->arena);
+    l->own = f->own;
     *f->end = l;
     f->end = &l->next;
     return l;
@@ -129,6 +132,23 @@ bool files_has(const struct files *f, const char *name) {
 bool files_is_embedded(const struct files *f, const char *name) {
     const struct layer *l = layer_with(f, name);
     return l && l->embedded;
+}
+
+void files_own(struct files *f, bool own) {
+    f->own = own;
+}
+
+bool files_is_own(const struct files *f, const char *name) {
+    const struct layer *l = layer_with(f, name);
+    return l && l->own;
+}
+
+bool files_hides(const struct files *f, const char *name) {
+    const struct layer *l = layer_with(f, name);
+    for (const struct layer *o = l && l->own ? l->next : NULL; o; o = o->next)
+        if (!o->own && map_get(o->names, name))
+            return true;
+    return false;
 }
 
 const struct source *files_read(struct files *f, const char *name, struct err *err) {

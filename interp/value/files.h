@@ -29,6 +29,11 @@ const struct source *files_read(struct files *f, const char *name, struct err *e
 bool files_has(const struct files *f, const char *name);
 /* Whether reading it gives what is embedded in the binary, and not somebody's file. */
 bool files_is_embedded(const struct files *f, const char *name);
+/* From here on, what is added is a site's own or is not. */
+void files_own(struct files *f, bool own);
+bool files_is_own(const struct files *f, const char *name);
+/* Whether a file of the site's own hides one that is not. */
+bool files_hides(const struct files *f, const char *name);
 /* All names that start with prefix and end with suffix, sorted, each once. */
 size_t files_list(const struct files *f, const char *prefix, const char *suffix, const char *const **ret);
 
