@@ -67,10 +67,16 @@ static int refusal(struct ctx *c, const struct plan *p) {
         struct buf b = BUF_INIT, names = BUF_INIT;
         for (size_t i = 0; i < val_len(p->attests); i++) {
             const struct val_pair *m = &p->attests->map.pairs[i];
-            buf_printf(&b, "  %s: ", m->key);
-            val_show(m->val, &b, 0);
+            struct buf reason = BUF_INIT;
+            val_show(m->val, &reason, 0);
+            buf_adds(&b, "  ");
+            buf_add_visible(&b, m->key, strlen(m->key)); /* a host's own word for itself */
+            buf_adds(&b, ": ");
+            buf_add_lines(&b, reason.data, reason.len, 4);
             buf_addc(&b, '\n');
-            buf_printf(&names, "%s%s", i ? "," : "", m->key);
+            buf_adds(&names, i ? "," : "");
+            buf_add_visible(&names, m->key, strlen(m->key));
+            buf_done(&reason);
         }
         out_printf(stderr,
                 "quorate: refused, nothing was changed: an attestation is missing. Unreachable is not dead.\n%s"

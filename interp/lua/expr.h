@@ -35,6 +35,8 @@ struct tmpl;
 bool tmpl_parse(struct box *box, struct arena *a, const struct val *v, struct tmpl **ret, struct err *err);
 bool tmpl_is_const(const struct tmpl *t);         /* no ${{ … }} in it */
 const struct val *tmpl_source(const struct tmpl *t); /* as written */
+/* What stands under a key of a map; NULL if there is none, or no ${{ … }} in the whole. */
+const struct tmpl *tmpl_at(const struct tmpl *t, const char *key);
 /* Calls fn for each expression in it. */
 void tmpl_each(const struct tmpl *t, void (*fn)(void *ud, const struct expr *e), void *ud);
 

@@ -125,6 +125,15 @@ const struct val *tmpl_source(const struct tmpl *t) {
     return t->src;
 }
 
+const struct tmpl *tmpl_at(const struct tmpl *t, const char *key) {
+    if (!t || !val_is(t->src, VAL_MAP) || t->nitems != val_len(t->src))
+        return NULL;
+    for (size_t i = 0; i < t->nitems; i++)
+        if (!strcmp(t->src->map.pairs[i].key, key))
+            return t->items[i];
+    return NULL;
+}
+
 void tmpl_each(const struct tmpl *t, void (*fn)(void *ud, const struct expr *e), void *ud) {
     if (t->is_const)
         return;

@@ -182,6 +182,7 @@ struct secrets {
     struct loading *ld;
     bool *of, *visited; /* by index of an input */
     bool found;         /* in the template at hand */
+    const char *hint;
 };
 
 static bool input_tells(struct secrets *s, size_t i);
@@ -218,14 +219,22 @@ static void argv_see(void *ud, const struct expr *e) {
         for (size_t k = 0; r->n > 1 && !strcmp(r->names[0], "inputs") && k < rb->ninputs; k++)
             if (!strcmp(rb->inputs[k].name, r->names[1]) && input_tells(s, k)) {
                 struct diag *d = err_add(s->ld->err, r->mark, "secret-in-argv", "the secret '%s' would be seen by everybody in the list of processes", r->names[1]);
-                diag_hint(s->ld->err, d, "hand it on through an action, or a file");
+                diag_hint(s->ld->err, d, "%s", s->hint);
             }
     }
 }
 
+/* The argv of a command, and what an action hands on as one: of a container it is seen on its node. */
 static void check_argv(struct loading *ld, const struct step *st) {
-    struct secrets s = {.ld = ld, .of = arena_array(ld->arena, bool, ld->rb->ninputs + 1), .visited = arena_array(ld->arena, bool, ld->rb->ninputs + 1)};
-    tmpl_each(st->argv, argv_see, &s);
+    static const char *const words[] = {"argv", "command", "entrypoint"};
+    struct secrets s = {.ld = ld, .hint = st->argv ? "hand it on through an action, or a file" : "hand it on by its environment or its standard input", .of = arena_array(ld->arena, bool, ld->rb->ninputs + 1), .visited = arena_array(ld->arena, bool, ld->rb->ninputs + 1)};
+    if (st->argv)
+        tmpl_each(st->argv, argv_see, &s);
+    for (size_t i = 0; i < sizeof words / sizeof *words && st->def; i++) {
+        const struct tmpl *handed = tmpl_at(st->with, words[i]);
+        if (handed)
+            tmpl_each(handed, argv_see, &s);
+    }
 }
 
 static void check_effects(struct loading *ld, const struct step *st) {
@@ -261,8 +270,7 @@ static void check_step(struct loading *ld, const struct step *st) {
     check_effects(ld, st);
     if (st->wait)
         check_wait(ld, st);
-    if (st->argv)
-        check_argv(ld, st);
+    check_argv(ld, st);
 }
 
 void refs_check(struct loading *ld) {

@@ -138,17 +138,24 @@ static void refuse(void *ud) {
     act_over(act);
 }
 
+static void refuse_secret(void *ud) {
+    struct act *act = ud;
+    act->call.done(act->call.ud, OUT_FAILED, NULL, "its argv holds a secret, and everybody on the machine could read it there; it was not started. Hand it on by an action's env or stdin");
+    act_over(act);
+}
+
 static void start_command(struct act *act) {
     const size_t n = val_len(act->call.with);
     struct arena *a = arena_new();
     const char **argv = arena_array(a, const char *, n + 1);
-    bool ok = n > 0;
+    bool ok = n > 0, tells = false;
     for (size_t i = 0; i < n; i++) {
         const struct val *v = val_at(act->call.with, i);
         struct buf b = BUF_INIT;
         if (v->kind == VAL_STRING) {
             argv[i] = v->string.s;
-            ok &= strlen(v->string.s) == v->string.len && !v->secret;
+            ok &= strlen(v->string.s) == v->string.len;
+            tells |= v->secret || redact_found(v->string.s, v->string.len);
         } else {
             val_show(v, &b, 0);
             argv[i] = arena_strdup(a, b.data);
@@ -157,11 +164,11 @@ static void start_command(struct act *act) {
         buf_done(&b);
     }
     struct loop *loop = act->runner->runner.loop;
-    if (ok) {
+    if (ok && !tells) {
         const struct process_spec spec = {.argv = argv, .timeout_ms = act->call.timeout_ms, .line = command_line, .done = command_done, .ud = act};
         act->process = process_start(loop, &spec);
     } else {
-        loop_timer(loop, 0, refuse, act);
+        loop_timer(loop, 0, tells ? refuse_secret : refuse, act);
     }
     arena_free(a);
 }

@@ -40,6 +40,7 @@ static const struct host {
     {{"ctx.sleep", "(seconds)", "waits", TASK_READ}, host_sleep},
     {{"ctx.now", "()", "milliseconds since 1970", TASK_READ}, host_now},
     {{"ctx.log", "(text)", "a line for the run's log", TASK_READ}, host_log},
+    {{"ctx.secret", "(text)", "the text as a secret, which from now on is *** wherever it is printed; nil and why it cannot be masked", TASK_READ}, host_secret},
     {{"ctx.progress", "(text)", "what is being done at the moment", TASK_READ}, host_progress},
     {{"ctx.all", "{name = function, …}", "calls all at once and gives {name = result, …} when all have ended; fails if one fails", TASK_READ}, host_all},
     {{"ctx.fail", "(message[, {unknown = true}])", "ends the task; unknown: what was asked for may have happened", TASK_READ}, host_fail},

@@ -99,6 +99,8 @@ struct text {
 struct text arg_text(lua_State *L, int idx, struct arena *a, const char *what);
 /* Data without anything unknown or unobserved in it. */
 const struct val *arg_val(lua_State *L, int idx, struct arena *a, const char *what);
+/* Whether a value is a secret or holds one, flagged or by its bytes: it must not be seen by others on a machine. NULL: no. */
+bool arg_tells(const struct val *v);
 /* A body: a string as it is, a table as JSON. nil: s is NULL. Secrets are opened. */
 struct text arg_body(lua_State *L, int idx, struct arena *a, const char *what);
 /* A table of options with no key but these; nil is an empty one. */
@@ -144,6 +146,7 @@ int host_mkdir(lua_State *L);
 int host_sleep(lua_State *L);
 int host_now(lua_State *L);
 int host_log(lua_State *L);
+int host_secret(lua_State *L);
 int host_progress(lua_State *L);
 int host_all(lua_State *L);
 int host_fail(lua_State *L);

@@ -1,5 +1,6 @@
 #include "task/host.h"
 
+#include "base/redact.h"
 #include "value/json.h"
 
 #include <string.h>
@@ -33,6 +34,15 @@ static const char *words_of(struct arena *a, const struct answer *ans, const str
     return n ? arena_strndup(a, r->body, n) : arena_printf(a, "status %ld without a text", r->status);
 }
 
+/* What an engine hands out that nobody else may read: whichever script asked for it, it is known from here on. */
+static void know_tokens(lua_State *L, const struct val *body) {
+    const struct val *join = val_get(body, "JoinTokens");
+    const char *const tokens[] = {val_get_str(join, "Worker", ""), val_get_str(join, "Manager", ""), val_get_str(body, "UnlockKey", "")}, *why;
+    for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++)
+        if (*tokens[i] && !redact_add(tokens[i], strlen(tokens[i]), &why))
+            luaL_error(L, "a token that the engine gave cannot be used: %s", why);
+}
+
 int answer_push(lua_State *L, const struct answer *ans, struct op *op) {
     const struct http_result *r = &ans->r;
     struct arena *a = op->arena;
@@ -40,6 +50,7 @@ int answer_push(lua_State *L, const struct answer *ans, struct op *op) {
     const struct val *body = NULL;
     if (!answered || !r->len || !json_parse(a, "answer", r->body, r->len, &body, err_new(a)))
         body = NULL;
+    know_tokens(L, body);
     lua_createtable(L, 0, 8);
     lua_pushboolean(L, ok);
     lua_setfield(L, -2, "ok");

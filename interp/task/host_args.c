@@ -1,6 +1,7 @@
 #include "task/host.h"
 
 #include "base/map.h"
+#include "base/redact.h"
 #include "lua/box.h"
 #include "value/json.h"
 
@@ -49,6 +50,13 @@ static bool has_secret(const struct val *v) {
     for (size_t i = 0; !found && i < val_len(v); i++)
         found = has_secret(v->kind == VAL_MAP ? v->map.pairs[i].val : v->list.items[i]);
     return found;
+}
+
+bool arg_tells(const struct val *v) {
+    bool tells = v && (v->secret || (v->kind == VAL_STRING && redact_found(v->string.s, v->string.len)));
+    for (size_t i = 0; !tells && i < val_len(v); i++)
+        tells = arg_tells(v->kind == VAL_MAP ? v->map.pairs[i].val : v->list.items[i]);
+    return tells;
 }
 
 struct text arg_body(lua_State *L, int idx, struct arena *a, const char *what) {

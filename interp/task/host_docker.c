@@ -71,6 +71,11 @@ static int call_engine(lua_State *L, const char *name, const char *method, int b
         return luaL_error(L, "%s: the path must begin with '/' and have no white space: '%s'", name, path.secret ? "***" : path.s);
     c->spec.method = method;
     c->spec.path = path.s;
+    if (body && lua_istable(L, body) && !strncmp(path.s, "/containers/create", 18)) { /* Cmd is argv on that machine */
+        const struct val *v = arg_val(L, body, a, "the body");
+        if (arg_tells(val_get(v, "Cmd")) || arg_tells(val_get(v, "Entrypoint")))
+            return luaL_error(L, "%s: the container's argv holds a secret, and everybody on the machine could read it there; hand it over by Env or stdin", name);
+    }
     c->spec.body = body ? arg_body(L, body, a, "the body").s : NULL;
     lua_settop(L, options);
     arg_options(L, options, name, accepted, file ? 2 : 1);

@@ -1,5 +1,6 @@
 #include "task/rights.h"
 
+#include "base/redact.h"
 #include "base/sha256.h"
 
 #include <errno.h>
@@ -152,8 +153,8 @@ static const char *const *words(lua_State *L, struct arena *a) {
         lua_rawgeti(L, 2, (lua_Integer)i + 1);
         const char *what = lua_pushfstring(L, "ctx.exec: argv[%d]", (int)i + 1);
         const struct text t = arg_text(L, 3, a, what);
-        if (t.secret)
-            luaL_error(L, "%s is a secret, and everybody on the machine could read it there; hand it over by stdin", what);
+        if (t.secret || redact_found(t.s, t.len))
+            luaL_error(L, "%s is a secret, and everybody on the machine could read it there; hand it over by env or stdin", what);
         argv[i] = t.s;
         lua_settop(L, 2);
     }

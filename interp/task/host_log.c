@@ -1,5 +1,7 @@
 #include "task/host.h"
 
+#include "base/redact.h"
+
 /* What people are told, and the end in the script's own words. */
 
 static const char *words(lua_State *L) {
@@ -22,6 +24,21 @@ int host_progress(lua_State *L) {
     else if (s->log)
         s->log(s->ud, text);
     return 0;
+}
+
+/* What a script got as a plain text is one from here on, wherever it is printed. */
+int host_secret(lua_State *L) {
+    size_t len;
+    const char *text = luaL_checklstring(L, 1, &len), *why;
+    if (!redact_add(text, len, &why)) {
+        lua_pushnil(L);
+        lua_pushstring(L, why);
+        return 2;
+    }
+    struct arena *a = arena_new();
+    lval_push(L, val_secret(a, val_strn(a, text, len)));
+    arena_free(a);
+    return 1;
 }
 
 int host_fail(lua_State *L) {

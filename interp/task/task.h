@@ -15,6 +15,7 @@
  *   ctx.disk(node, path)          → {total, free} bytes | nil, why
  *   ctx.sleep(seconds)  ctx.now() → ms since 1970
  *   ctx.log(text)  ctx.progress(text)
+ *   ctx.secret(text)              → the text as a secret, known to base/redact.h | nil, why
  *   ctx.all{k = function() … end, …} → {k = result, …}: all at once, each its own coroutine; a failure of one fails all after all ended
  *   ctx.fail(message[, {unknown = true}])  ends the task; unknown: what was asked for may have happened
  *   ctx.nodes                     → {name = {name, address, labels, shell = "local"|"ssh"|nil}}  the inventory

@@ -78,6 +78,7 @@ return action {
       elseif x.kind == "secrets" and not body.Driver then
         local content, unread = ctx.text(with.secrets .. "/" .. x.name, 512000)
         if not content then return ctx.fail("the secret " .. x.name .. ": " .. tostring(unread)) end
+        ctx.secret(content) -- no answer that repeats it brings it into a log
         body.Data = base64.encode(content)
       elseif x.kind == "services" then
         local lacks
