@@ -20,6 +20,8 @@ struct fake_engine {
     char path[108], node_id[64];
     atomic_int reads, changes;
     char first_change[256];
+    atomic_bool keeps_volume;
+    char volume[2048]; /* as it was asked for; "": there is none. The thread's own */
 };
 
 static const char no_leader[] = "{\"message\":\"rpc error: code = Unknown desc = The swarm does not have a leader. It's possible that too few managers "
@@ -60,6 +62,38 @@ static void answer(const struct fake_engine *f, int fd, const char *method, cons
         return; /* the client has gone */
 }
 
+static void reply(int fd, int status, const char *body) {
+    char head[128];
+    const int n = snprintf(head, sizeof head, "HTTP/1.1 %d X\r\nApi-Version: 1.41\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", status, strlen(body));
+    if (write(fd, head, (size_t)n) < 0 || write(fd, body, strlen(body)) < 0)
+        return; /* the client has gone */
+}
+
+/* The one volume, as a real engine keeps it: whoever creates what is there gets what is there. */
+static bool serve_volume(struct fake_engine *f, int fd, const char *method, const char *path, const char *body) {
+    if (!atomic_load(&f->keeps_volume) || !strstr(path, "/volumes/"))
+        return false;
+    if (!strcmp(method, "POST")) {
+        if (!*f->volume)
+            snprintf(f->volume, sizeof f->volume, "%s", body);
+        reply(fd, 201, f->volume);
+    } else if (!*f->volume) {
+        reply(fd, 404, "{\"message\":\"get: no such volume\"}");
+    } else if (!strcmp(method, "DELETE")) {
+        *f->volume = 0;
+        reply(fd, 204, "");
+    } else {
+        reply(fd, 200, f->volume);
+    }
+    return true;
+}
+
+/* Whether head and body are there. */
+static bool is_whole(const char *request) {
+    const char *end = strstr(request, "\r\n\r\n"), *length = strstr(request, "Content-Length: ");
+    return end && (!length || length > end || strlen(end + 4) >= strtoul(length + 16, NULL, 10));
+}
+
 static void serve(struct fake_engine *f, int fd) {
     char request[8192];
     size_t len = 0;
@@ -70,11 +104,13 @@ static void serve(struct fake_engine *f, int fd) {
             return;
         len += (size_t)n;
         request[len] = 0;
-        if (strstr(request, "\r\n\r\n"))
+        if (is_whole(request))
             break;
     }
     char method[16] = "", path[512] = "";
     if (sscanf(request, "%15s %511s", method, path) != 2)
+        return;
+    if (serve_volume(f, fd, method, path, strstr(request, "\r\n\r\n") ? strstr(request, "\r\n\r\n") + 4 : ""))
         return;
     if (!strcmp(method, "GET") || !strcmp(method, "HEAD")) {
         atomic_fetch_add(&f->reads, 1);
@@ -143,4 +179,8 @@ int fake_engine_changes(const struct fake_engine *f) {
 
 const char *fake_engine_first_change(const struct fake_engine *f) {
     return f->first_change;
+}
+
+void fake_engine_keep_volume(struct fake_engine *f) {
+    atomic_store(&f->keeps_volume, true);
 }

@@ -12,5 +12,7 @@ int fake_engine_reads(const struct fake_engine *f);
 int fake_engine_changes(const struct fake_engine *f);
 /* The first changing request: "POST /v1.41/swarm/init"; "" if there was none. */
 const char *fake_engine_first_change(const struct fake_engine *f);
+/* From here on it keeps one volume, as a real one does: requests for it are neither counted nor refused. */
+void fake_engine_keep_volume(struct fake_engine *f);
 
 #endif

@@ -2,12 +2,15 @@
  * QUORATE_SEED begins at another seed, QUORATE_TRIALS makes more of them. */
 #include "io/locker.h"
 
+#include "fake_engine.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -570,6 +573,78 @@ static void a_lock_that_is_broken_is_noticed_and_told_once(void **state) {
     sim_end(&s);
 }
 
+/* ---- over HTTP ---- */
+
+enum { over_http = 3 };
+
+static struct locker *http_locker(struct arena *a, struct loop *l, struct engines *e, const char *run) {
+    static const char *const nodes[] = {"n1", "n2", "n3", NULL};
+    const struct locker_spec spec = {.loop = l, .wire = lock_wire_engines(a, e), .nodes = nodes, .who = {.run = run, .user = "u", .host = "h", .pid = 1}};
+    return locker_new(a, &spec);
+}
+
+static void http_wait(struct loop *l, bool *done) {
+    while (!*done)
+        assert_true(loop_once(l));
+    *done = false;
+}
+
+static void over_http_one_of_two_gets_it_and_gives_it_back(void **state) {
+    (void)state;
+    char dir[] = "/tmp/quorate-lock-XXXXXX", path[over_http][64], url[over_http][80];
+    struct fake_engine *fakes[over_http];
+    struct arena *a = arena_new();
+    struct loop *l = loop_new(clock_system());
+    struct http *h = http_new(l);
+    assert_non_null(mkdtemp(dir));
+    struct engines *e = engines_new(l, h, arena_printf(a, "%s/run", dir));
+    for (int i = 0; i < over_http; i++) {
+        snprintf(path[i], sizeof path[i], "%s/%d.sock", dir, i);
+        snprintf(url[i], sizeof url[i], "unix://%s", path[i]);
+        fakes[i] = fake_engine_start(path[i], "id");
+        fake_engine_keep_volume(fakes[i]);
+        const char *endpoints[] = {url[i], NULL};
+        engines_add(e, &(struct engine_spec){.name = node_names[i], .endpoints = endpoints});
+    }
+    for (int trial = 0; trial < 8; trial++) {
+        bool first = false, second = false;
+        struct locker *one = http_locker(a, l, e, "a"), *two = http_locker(a, l, e, "b");
+        locker_take(one, on_done, &first);
+        locker_take(two, on_done, &second);
+        http_wait(l, &first);
+        http_wait(l, &second);
+        assert_int_equal((locker_verdict(one) == LOCK_HELD) + (locker_verdict(two) == LOCK_HELD), 1);
+        struct locker *winner = locker_verdict(one) == LOCK_HELD ? one : two;
+        size_t n;
+        assert_int_equal(locker_answers(winner, &n)[0].seen, LOCK_OURS);
+        locker_release(winner, on_done, &first);
+        http_wait(l, &first);
+        struct locker *look = http_locker(a, l, e, "c");
+        locker_look(look, on_done, &first);
+        http_wait(l, &first);
+        for (size_t i = 0; i < over_http; i++)
+            assert_int_equal(locker_answers(look, &n)[i].seen, LOCK_FREE);
+    }
+    fake_engine_stop(fakes[2]); /* one dies: a majority is left; then two: a minority */
+    for (int k = 0; k < 2; k++) {
+        bool done = false;
+        struct locker *one = http_locker(a, l, e, "a");
+        locker_take(one, on_done, &done);
+        http_wait(l, &done);
+        assert_int_equal(locker_verdict(one), k ? LOCK_MINORITY : LOCK_HELD);
+        locker_release(one, on_done, &done);
+        http_wait(l, &done);
+        if (!k)
+            fake_engine_stop(fakes[1]);
+    }
+    engines_free(e);
+    http_free(h);
+    loop_free(l);
+    fake_engine_stop(fakes[0]);
+    rmdir(dir);
+    arena_free(a);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_majority_is_of_the_inventory_and_not_of_those_that_answer),
@@ -583,6 +658,7 @@ int main(void) {
         cmocka_unit_test(of_two_resumes_of_one_run_none_acts_while_the_other_may),
         cmocka_unit_test(unlock_removes_what_has_the_id_and_nothing_else),
         cmocka_unit_test(a_lock_that_is_broken_is_noticed_and_told_once),
+        cmocka_unit_test(over_http_one_of_two_gets_it_and_gives_it_back),
     };
     return cmocka_run_group_tests_name("lock", tests, NULL, NULL);
 }
