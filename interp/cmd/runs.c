@@ -86,16 +86,20 @@ static struct run *fold_begin(struct ctx *c, const struct event *first, const ch
     return NULL;
 }
 
-static void show_open(const struct map *open, bool ended) {
-    if (ended)
-        return;
-    out_adds(stdout, "\nThis run has no end: it is still going on, or its process died.\n");
+static void show_open(struct ctx *c, struct store *s, const char *id, const struct map *open) {
+    const struct store_owner *by = NULL;
+    if (!s->ops->owner(s, id, c->arena, &by, err_new(c->arena)))
+        out_adds(stdout, "\nThis run has no end: it is still going on, or its process died.\n");
+    else if (by)
+        out_printf(stdout, "\nThis run has no end: it is held by %s.\n", owner_text(c->arena, by));
+    else
+        out_printf(stdout, "\nThis run has no end, and nobody holds it: its process died. quorate resume %s goes on with it.\n", id);
     for (struct map_iter it = map_iter(open); map_next(&it);)
         if (*(bool *)it.value)
-            out_printf(stdout, "  started without an end, so its outcome is unknown: %s\n", it.key);
+            out_printf(stdout, "  started without an end%s: %s\n", by ? "" : ", so its outcome is unknown", it.key);
 }
 
-static void show_events(struct ctx *c, struct event **events, size_t n, const char *id) {
+static void show_events(struct ctx *c, struct store *s, struct event **events, size_t n, const char *id) {
     struct map *open = map_new(c->arena);
     struct run *r = n ? fold_begin(c, events[0], id) : NULL;
     for (size_t i = 0; i < n; i++) {
@@ -112,7 +116,8 @@ static void show_events(struct ctx *c, struct event **events, size_t n, const ch
         out_buf(stdout, &b);
         buf_done(&b);
     }
-    show_open(open, n && events[n - 1]->type == EV_RUN_ENDED);
+    if (!n || events[n - 1]->type != EV_RUN_ENDED)
+        show_open(c, s, id, open);
 }
 
 bool find_run(struct ctx *c, struct store *s, const char *word, const char **ret_id) {
@@ -166,7 +171,7 @@ static bool show_run(struct ctx *c, struct store *s, const char *word) {
     struct event **events = arena_array(c->arena, struct event *, n + 1);
     if (!parse_events(c, records, n, events))
         return false;
-    show_events(c, events, n, id);
+    show_events(c, s, events, n, id);
     return true;
 }
 

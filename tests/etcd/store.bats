@@ -69,7 +69,8 @@ run_book() {
 	q runs --store "$store" | grep ' ok '
 }
 
-@test "two of three killed in mid-run: nothing new is begun, nothing is lost, and another folder goes on when they are back" {
+# two_of_three STATE: in mid-run; taken up by one with that state folder when they are back.
+two_of_three() {
 	run_book
 	etcd_kill plain 0 1
 	touch go
@@ -79,10 +80,13 @@ run_book() {
 	grep 'no majority of it answers' err.txt
 	[ "$(tr '\n' ' ' <trace)" = "one begun two " ]
 	etcd_whole plain
+	grep 'what happened from there on is kept in ' err.txt
 	q show last --store "$store" | grep 'start.*two'
+	export XDG_STATE_HOME=$1
 	# What had no answer may have arrived or not, so whether the step in between ended, or the one behind it began, may be asked. None is just done again.
 	status=0 skipped=()
 	q resume last --yes --store "$store" >again.txt 2>&1 || status=$?
+	cp again.txt resumed.txt
 	while [ "$status" = 7 ] && ((${#skipped[@]} < 2)); do
 		cat again.txt
 		skipped+=("$(sed -nE 's/.*--skip ([a-z]+) --because.*/\1/p' again.txt | tail -n 1)")
@@ -94,6 +98,16 @@ run_book() {
 	[[ "$(tr '\n' ' ' <trace)" =~ ^"one begun two "("three ")?$ ]]
 }
 
+@test "two of three killed in mid-run: nothing new is begun, nothing is lost, and it goes on with what was kept here when they are back" {
+	two_of_three "$XDG_STATE_HOME"
+	[ -z "$(find "$XDG_STATE_HOME/quorate/spool" -type f)" ]
+	[ -z "$(sed -n 's/.*--skip \(two\) --because.*/\1/p' "$BATS_TEST_TMPDIR"/resumed.txt)" ]
+}
+
+@test "the same, taken up from another machine, which has nothing of what was kept" {
+	two_of_three "$BATS_TEST_TMPDIR/elsewhere"
+}
+
 @test "a run that goes on is held: whoever would resume it is told by whom, and exits with 8" {
 	run_book
 	status=0
@@ -101,6 +115,7 @@ run_book() {
 	cat other.txt
 	[ "$status" = 8 ]
 	grep 'is held by .*process [0-9]*, since 2' other.txt
+	q show last --store "$store" | grep 'This run has no end: it is held by .*process [0-9]*, since 2'
 	touch go
 	wait $runner
 	[ "$(cat status)" = 0 ]
