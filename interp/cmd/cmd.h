@@ -252,6 +252,9 @@ bool saved_write(struct ctx *c, const struct prepared *p, const char **ret_id);
 /* {commit, clean[, rev]}: the commit that --rev names, or that of the work tree which the runbook's file (else the site's) is in; `clean` if
  * runbook, library and, where it is in git, the site are as committed. NULL: it is in none, or git cannot tell. */
 const struct val *git_of(struct ctx *c, const struct runbook *rb);
+/* Whether git has it as the site requires (`require:`): the runbook, the library and the site as committed, in commits that are signed. false: told in err
+ * (code git-required), and nothing may be run, probes of the site's own included. */
+bool git_required(struct ctx *c, const struct runbook *rb);
 /* Adds a folder's files as they are in the commit that --rev names, once under each prefix (ended by NULL). The work tree is not touched. */
 bool git_add_dir(struct ctx *c, const char *dir, const char *const *prefixes, struct mark at);
 

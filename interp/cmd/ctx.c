@@ -21,7 +21,7 @@ int ctx_report(struct ctx *c) {
     static const struct {
         const char *code;
         int status;
-    } special[] = {{"journal", EXIT_JOURNAL}, {"plan-stale", EXIT_MOVED}, {"plan-used", EXIT_REFUSED}, {"run-held", EXIT_LOCKED}, {"spool", EXIT_JOURNAL}, {"spool-conflict", EXIT_JOURNAL}};
+    } special[] = {{"journal", EXIT_JOURNAL}, {"plan-stale", EXIT_MOVED}, {"plan-used", EXIT_REFUSED}, {"git-required", EXIT_REFUSED}, {"run-held", EXIT_LOCKED}, {"spool", EXIT_JOURNAL}, {"spool-conflict", EXIT_JOURNAL}};
     for (const struct diag *d = c->err->first; d; d = d->next)
         for (size_t i = 0; i < sizeof special / sizeof *special; i++)
             if (d->severity == SEV_ERROR && !strcmp(d->code, special[i].code))

@@ -112,6 +112,45 @@ const struct val *git_of(struct ctx *c, const struct runbook *rb) {
     return m;
 }
 
+/* ---- what the site requires ---- */
+
+static bool refuse(struct ctx *c, const char *path, const char *what, const char *why) {
+    struct diag *d = err_add(c->err, c->site->require_mark, "git-required", "refused, nothing was changed: the site requires %s, and '%s' %s", what, path, why);
+    diag_hint(c->err, d, "%s", "commit what was changed, and sign it; --rev COMMIT runs what was committed before");
+    return false;
+}
+
+/* A file, or all in a folder; commit NULL: what is checked out. */
+static bool required(struct ctx *c, const char *path, bool folder, const char *commit) {
+    static const char clean[] = "a clean work tree (clean: true)", signature[] = "a signed commit (signed: true)";
+    const struct site *s = c->site;
+    const char *dir = folder ? path : path_dir(c->arena, path), *head = commit ? commit : head_of(c->arena, dir);
+    if (!head)
+        return refuse(c, path, s->require_clean ? clean : signature, "is in no git repository that has a commit");
+    /* without a clean tree, a signature says nothing about what is run */
+    if (!commit && !(folder ? is_clean(c->arena, dir, ".") : file_is_clean(c->arena, path)))
+        return refuse(c, path, s->require_clean ? clean : signature, folder ? "holds changes that are not committed" : "has changes that are not committed");
+    if (!s->require_signed)
+        return true;
+    const char *const verify[] = {"git", "-C", dir, "verify-commit", head, NULL};
+    const struct answer w = ask_with(c->arena, verify, NULL, 0);
+    return w.text || refuse(c, path, signature, arena_printf(c->arena, "is at %.12s, which git verify-commit does not accept: %s", head,
+                                                             w.why && *w.why ? w.why : "it has no signature"));
+}
+
+bool git_required(struct ctx *c, const struct runbook *rb) {
+    if (!c->site || (!c->site->require_clean && !c->site->require_signed))
+        return true;
+    bool ok = c->commit || !is_file(c, rb) || required(c, rb->src->name, false, NULL);
+    ok = ok && (!c->site_text || required(c, c->site_text->name, false, NULL));
+    for (size_t i = 0; ok && c->site->library && c->site->library[i]; i++)
+        ok = required(c, c->site->library[i], true, c->commit);
+    for (size_t i = 0; ok && i < c->opt.library.n; i++)
+        ok = required(c, c->opt.library.items[i], true, c->commit);
+    const char *env = getenv("QUORATE_LIBRARY");
+    return ok && (!env || !*env || c->opt.library.n || required(c, env, true, c->commit));
+}
+
 /* ---- as of a commit ---- */
 
 static struct diag *failed(struct ctx *c, struct mark at, const char *dir, const char *why) {

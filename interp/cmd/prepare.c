@@ -123,7 +123,8 @@ bool prepare(struct ctx *c, const char *name, struct prepared *ret) {
     c->loader.cache = map_new(c->arena); /* the site does not change any more, and advice asks for the same runbooks again */
     struct prepare_spec spec = {.ld = &c->loader, .runner = c->runner, .site = c->site_val, .run = c->run_val};
     return explore_options(c, &spec.limits, &spec.accepted) &&
-           saved_sources(c, runbook_load(&c->loader, name, mark_none(), &spec.rb, c->err) ? spec.rb : NULL) && can_carry_out(c, spec.rb) && credentials_for(c, spec.rb) &&
+           saved_sources(c, runbook_load(&c->loader, name, mark_none(), &spec.rb, c->err) ? spec.rb : NULL) && can_carry_out(c, spec.rb) &&
+           (!c->runner->real || git_required(c, spec.rb)) && credentials_for(c, spec.rb) &&
            (c->saved ? inputs_saved : inputs_given)(c, spec.rb, &spec.given) && prepare_whole(c->arena, &spec, ret, c->err);
 }
 

@@ -145,7 +145,7 @@ static bool look_again(struct ctx *c, struct taken *t) {
 
 static int resume(struct ctx *c, struct store *s) {
     struct taken t = {0};
-    if (!because(c) || !read_run(c, s, &t) || !same_site(c, &t) || !same_runbook(c, &t))
+    if (!because(c) || !read_run(c, s, &t) || !same_site(c, &t) || !same_runbook(c, &t) || !git_required(c, t.rb))
         return 0;
     struct execution e = {.store = s, .run_id = t.id, .asker = asker_of(c)};
     int status = lock_begin(c, t.rb, t.id, true, e.asker, &e.lock, &e.locked);

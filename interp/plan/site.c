@@ -62,6 +62,12 @@ static const struct field store_fields[] = {
     {0},
 };
 
+static const struct field require_fields[] = {
+    {"clean", F_BOOL, false, "true: runbook, library and site are as committed", NULL, NULL},
+    {"signed", F_BOOL, false, "true: the commit has a signature that git verify-commit accepts", NULL, NULL},
+    {0},
+};
+
 const struct field site_fields[] = {
     {"site", F_STRING, true, "its name", NULL, NULL},
     {"nodes", F_MAP, true, "the inventory: name: {engine, address, tls, labels}", NULL, NULL},
@@ -71,6 +77,7 @@ const struct field site_fields[] = {
     {"library", F_LIST, false, "folders of the site's own, before what is shipped", NULL, NULL},
     {"inputs", F_MAP, false, "runbook: inputs", NULL, NULL},
     {"hooks", F_MAP, false, "hook file: its rights", NULL, NULL},
+    {"require", F_MAP, false, "what must be so in git before anything is run", require_fields, NULL},
     {0},
 };
 
@@ -269,6 +276,10 @@ bool site_load(struct arena *a, const char *path, bool (*check_url)(const char *
             err_add(err, s->inputs->map.pairs[i].mark, "wrong-type", "the inputs of a runbook are a map");
     read_hooks(&r, val_get(v, "hooks"));
     read_enterprise(&r, v);
+    if (val_pair(v, "require"))
+        s->require_mark = val_pair(v, "require")->mark;
+    s->require_clean = val_get_bool(val_get(v, "require"), "clean", false);
+    s->require_signed = val_get_bool(val_get(v, "require"), "signed", false);
     if (err->nerrors != errors)
         return false;
     *ret = s;

@@ -50,6 +50,8 @@ struct site {
     struct mark *library_marks;
     const struct val *inputs; /* runbook name → map of inputs, or NULL */
     const struct val *hooks;  /* hook file → list of rights, or NULL */
+    bool require_clean, require_signed; /* what must be so in git before anything is run */
+    struct mark require_mark;
     const struct site_ucp *ucp; /* or NULL */
     const struct site_dtr *dtr; /* or NULL */
 };
