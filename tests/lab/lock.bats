@@ -36,6 +36,7 @@ setup_file() {
 		runbook: lab/touch
 		version: 1.0.0
 		title: Touch the engines
+		hooks: [ { file: touch.lua, allow: [docker.read, docker.write] } ]
 		inputs:
 		  name: { type: string, required: true }
 		  rounds: { type: integer, default: 5 }
@@ -47,6 +48,7 @@ setup_file() {
 		{
 			echo "site: lab"
 			echo "library: [$W/lib, $W/hooks]"
+			echo "hooks: { touch.lua: [docker.read, docker.write] }"
 			echo "store: \"sqlite:$W/$who/journal.db\""
 			echo "nodes:"
 			for i in 1 2 3; do echo "  node$i: { engine: \"unix://$W/$who/node$i\" }"; done
