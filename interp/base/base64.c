@@ -22,7 +22,7 @@ static int value_of(char c) {
 char *base64_decode(struct arena *a, const char *text, size_t len, size_t *ret_len) {
     if (len % 4)
         return NULL;
-    while (len && text[len - 1] == '=' && (len % 4 == 0 || len % 4 == 3))
+    for (int i = 0; i < 2 && len && text[len - 1] == '='; i++)
         len--;
     char *out = arena_alloc(a, len / 4 * 3 + 3);
     size_t n = 0;
