@@ -379,7 +379,7 @@ static void show(const struct val *v, struct buf *out, size_t max, bool inside) 
         buf_printf(out, "%" PRId64, v->integer);
         break;
     case VAL_DOUBLE:
-        buf_printf(out, "%.14g", v->number);
+        buf_printf(out, "%.14g", isnan(v->number) ? fabs(v->number) : v->number); /* the sign of NaN differs from processor to processor */
         break;
     case VAL_STRING: {
         const bool quoted = inside && (!v->string.len || v->string.s[strcspn(v->string.s, ",:{}[]\" ")]);
