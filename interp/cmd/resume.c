@@ -125,16 +125,17 @@ static const char *const *ended_by_null(struct arena *a, const struct words *w) 
 }
 
 static int go_on(struct ctx *c, struct taken *t, struct execution *e) {
-    struct plan plan = *t->p.plan;
-    plan.lines = planned_lines(c->arena, val_get(t->first, "planned"), &plan.nlines);
-    plan.inputs = bind_inputs(t->p.bind);
+    struct plan *plan = arena_new_of(c->arena, struct plan);
+    *plan = *t->p.plan;
+    plan->lines = planned_lines(c->arena, val_get(t->first, "planned"), &plan->nlines);
     const char *user = user_name();
-    const struct resume resume = {.events = (const struct event *const *)t->events, .n = t->n, .done = ended_by_null(c->arena, &c->opt.done),
+    struct resume *resume = arena_new_of(c->arena, struct resume);
+    *resume = (struct resume){.events = (const struct event *const *)t->events, .n = t->n, .done = ended_by_null(c->arena, &c->opt.done),
                                   .skip = ended_by_null(c->arena, &c->opt.skip),
                                   .because = c->opt.because ? arena_printf(c->arena, "%s (%s)", c->opt.because, user ? user : "?") : NULL};
-    e->plan = &plan;
+    e->plan = plan;
     e->state = t->p.state;
-    e->resume = &resume;
+    e->resume = resume;
     return execute(c, e);
 }
 

@@ -275,6 +275,7 @@ bool plan_make(struct arena *a, const struct plan_spec *spec, const struct plan 
             p->post[i].known = walk_known(w, &rb->post[i], spec->bind);
         p->nlines = walk_lines(w, &p->lines);
         p->attests = walk_attests(w);
+        plan_images(a, spec->state, p);
         count_acts(p);
     }
     model_free(state);

@@ -56,6 +56,14 @@ struct plan_check {
     enum known known;
 };
 
+/* An image that a container is to be started from. Nothing is pulled in a recovery, since the registry may be what is down. */
+enum image_there { IMAGE_THERE, IMAGE_MISSING, IMAGE_UNTOLD };
+struct plan_image {
+    const char *node, *image;
+    const char *path;         /* of the first line that needs it */
+    enum image_there there;   /* as state.docker (probe docker.images) tells; untold where that is not observed */
+};
+
 struct plan {
     const struct runbook *rb;
     const struct val *inputs;
@@ -66,6 +74,8 @@ struct plan {
     bool refused;                      /* a precondition does not hold: there are no lines */
     struct plan_line *lines;
     size_t nlines;
+    struct plan_image *images;         /* that its acts need, by node, then by name */
+    size_t nimages;
     const struct val *attests;         /* all members that need an attestation: {member: why} */
     size_t changes;                    /* lines that will change something */
     const struct plan_line *exit;      /* the last act before the first point of no return; NULL: there is none, or nothing is done before it */
@@ -97,6 +107,8 @@ const struct val *step_with(struct arena *a, const struct step *st, const struct
 /* The members in an action's attests that run.attested does not name; NULL if none. */
 bool plan_attests(struct arena *a, const struct step *st, const struct model *state, const struct val *with, const struct val *attested,
                   const struct val **ret_missing, struct err *err);
+/* What the lines' actions say that they need, held against state.docker. Of one whose values only the run will know nothing is told. */
+void plan_images(struct arena *a, const struct model *state, struct plan *p);
 /* Whether a value, or anything in it, is one that only the run will know. */
 bool plan_has_unknown(const struct val *v);
 /* The path of a step instance below an owner: "owner.id"; of item number index (from 0) of a list: "path[key]", key from a name, node or id in

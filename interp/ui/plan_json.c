@@ -42,6 +42,20 @@ static const struct val *line_val(struct arena *a, const struct plan_line *l) {
     return m;
 }
 
+static const struct val *images_val(struct arena *a, const struct plan *p) {
+    struct val *list = val_list_new(a);
+    for (size_t i = 0; i < p->nimages; i++) {
+        const struct plan_image *im = &p->images[i];
+        struct val *m = val_map_new(a);
+        put(a, m, "node", im->node);
+        put(a, m, "image", im->image);
+        put(a, m, "for", im->path);
+        val_map_set(a, m, "there", im->there == IMAGE_UNTOLD ? val_null() : val_bool(a, im->there == IMAGE_THERE));
+        val_list_add(a, list, m);
+    }
+    return list;
+}
+
 const struct val *plan_val(struct arena *a, const struct plan *p, const struct site *site) {
     struct val *m = val_map_new(a);
     put(a, m, "type", "plan");
@@ -57,6 +71,7 @@ const struct val *plan_val(struct arena *a, const struct plan *p, const struct s
         for (size_t i = 0; i < p->nlines; i++)
             val_list_add(a, lines, line_val(a, &p->lines[i]));
         val_map_set(a, m, "lines", lines);
+        val_map_set(a, m, "images", images_val(a, p));
         val_map_set(a, m, "postconditions", checks_val(a, p->post, p->npost));
         val_map_set(a, m, "attests", p->attests ? p->attests : val_map_new(a));
         val_map_set(a, m, "changes", val_int(a, (int64_t)p->changes));

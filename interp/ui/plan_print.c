@@ -133,6 +133,32 @@ static void print_line(const struct plan *p, const struct plan_line *l, struct s
     }
 }
 
+static void print_images(const struct plan *p, struct style s, struct buf *out) {
+    static const struct {
+        const char *word;
+        enum look look;
+        const char *advice;
+    } words[] = {[IMAGE_THERE] = {"there", LOOK_DIM, NULL}, [IMAGE_MISSING] = {"MISSING", LOOK_BAD, "nothing is pulled in a recovery: load it first (docker load, or the action docker.load)"},
+                 [IMAGE_UNTOLD] = {"unknown", LOOK_WARN, "whether it is there was not looked at, or its engine does not answer"}};
+    if (!p->nimages)
+        return;
+    heading(out, s, "Images");
+    for (size_t i = 0; i < p->nimages; i++) {
+        const struct plan_image *im = &p->images[i];
+        buf_adds(out, "  ");
+        style_add(out, s, words[im->there].look, words[im->there].word, 10);
+        style_add(out, s, LOOK_BOLD, im->node, 12);
+        buf_addc(out, ' ');
+        style_add(out, s, LOOK_PLAIN, im->image, 0);
+        buf_adds(out, "  (");
+        style_add(out, s, LOOK_DIM, im->path, 0);
+        buf_adds(out, ")");
+        if (words[im->there].advice)
+            buf_printf(out, ": %s", words[im->there].advice);
+        buf_addc(out, '\n');
+    }
+}
+
 static void print_attests(const struct plan *p, struct style s, struct buf *out) {
     const size_t n = val_len(p->attests);
     if (!n)
@@ -172,6 +198,7 @@ void plan_print_text(const struct plan *p, const struct site *site, struct style
     heading(out, s, "Steps");
     for (size_t i = 0; i < p->nlines; i++)
         print_line(p, &p->lines[i], s, verbose, out);
+    print_images(p, s, out);
     print_checks(p->post, p->npost, "Afterwards", s, out);
     if (p->explored)
         plan_explored_print(p->explored, s, verbose, out);

@@ -12,6 +12,8 @@ return action {
                stdout = { type = "path", description = "file for what it writes" } },
   outputs  = { exit = { type = "integer", description = "its exit status" }, stdout = { type = "string", description = "what it wrote, up to 1 MiB" } },
 
+  images = function(_, with) return { [with.node] = with.image } end,
+
   run = function(ctx, with)
     local r = lib.run(ctx, with.node, { image = with.image, argv = with.argv, name = with.name, binds = with.binds, stdin = with.stdin, stdout = with.stdout })
     if not r.ok then return ctx.fail(tostring(r.message), { unknown = r.unknown == true }) end

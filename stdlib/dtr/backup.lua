@@ -23,6 +23,8 @@ return action {
     return { file = with.file }
   end,
 
+  images = lib.images,
+
   run = function(ctx, with)
     local d, id, part = dtr.look(ctx), with.existing_replica, docker.part(ctx, with.file)
     local r = d.replicas[id]

@@ -46,6 +46,8 @@ return action {
     return (not r or not r.answers and r.volumes == "absent") and {}
   end,
 
+  images = lib.images,
+
   run = function(ctx, with)
     local d, id = dtr.look(ctx), with.replica
     local r, left = d.replicas[id], d.leftovers and d.leftovers[id]

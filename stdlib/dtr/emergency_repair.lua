@@ -73,6 +73,8 @@ return action {
     return #r.members == 1 and r.members[1] == with.replica and r.health == "healthy" and {}
   end,
 
+  images = lib.images,
+
   run = function(ctx, with)
     local d, id = dtr.look(ctx), with.replica
     local r = d.replicas[id]

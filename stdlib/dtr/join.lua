@@ -100,6 +100,8 @@ return action {
     return { replica = id }
   end,
 
+  images = lib.images,
+
   run = function(ctx, with)
     local d = dtr.look(ctx)
     local there, old = on(d, with.node)

@@ -376,6 +376,21 @@ function lib.options(argv, options)
   return argv
 end
 
+-- The images that an action's tool is started from (`images` of an action), as tool.lua chooses them: on the machine where it runs, and on the one that gets a
+-- replica, where it starts its second half.
+function lib.images(state, with)
+  local d = state.dtr
+  local via = with.existing_replica or with.replica
+  local r = d and type(via) == "string" and d.replicas[via]
+  local image = with.image or r and r.image or d and d.version and "docker/dtr:" .. d.version
+  if not image then return {} end
+  local images = {}
+  for _, node in ipairs{ with.on or r and r.node or with.node or false, with.node or false } do
+    if node then images[node] = image end
+  end
+  return images
+end
+
 -- What UCP calls a node: the host name that its engine tells.
 function lib.host_name(ctx, node)
   local answer = ctx.docker(node):get("/info", { timeout = 25 })

@@ -17,6 +17,8 @@ return action {
   settle   = "5m",
   effect   = function() end,
 
+  images = lib.images,
+
   run = function(ctx, with)
     local d, id = dtr.look(ctx), with.existing_replica
     local r = d.replicas[id]

@@ -67,6 +67,8 @@ return action {
     return {}
   end,
 
+  images = lib.images,
+
   run = function(ctx, with)
     local d, ids = dtr.look(ctx), list{}
     for _, id in ipairs(with.replicas) do

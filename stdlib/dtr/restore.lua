@@ -95,6 +95,8 @@ return action {
     return { replica = id }
   end,
 
+  images = lib.images,
+
   run = function(ctx, with)
     local d, version = dtr.look(ctx), version_of(ctx, with.file)
     if with.version and with.version ~= version then

@@ -43,6 +43,8 @@ return action {
   },
   outcome_texts = { fails = "fails, and leaves UCP on that manager stopped (up to 3.1)" },
 
+  images = function(_, with) return { [with.node] = with.image } end,
+
   run = function(ctx, with)
     local u, node, part = ucp.look(ctx), with.node, docker.part(ctx, with.file)
     local m = u.managers[node]

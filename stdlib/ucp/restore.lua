@@ -82,6 +82,8 @@ return action {
     return { id = u.id or "", node_id = e and e.node_id or "", cluster_id = state.swarm.cluster and state.swarm.cluster.id or "" }
   end,
 
+  images = function(_, with) return { [with.node] = with.image } end,
+
   run = function(ctx, with)
     local u, node = ucp.look(ctx), with.node
     if u.installed then return ctx.fail("UCP is installed (" .. tostring(u.why) .. "), and is not restored over; use ucp.uninstall first") end

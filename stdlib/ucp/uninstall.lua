@@ -52,6 +52,8 @@ return action {
     return not u.installed and count(lib.left(u)) == 0 and {} or false
   end,
 
+  images = function(_, with) return { [with.node] = with.image } end,
+
   run = function(ctx, with)
     local u, node = ucp.look(ctx), with.node
     local nodes = ctx.docker(node):get("/nodes", { timeout = 30 })
