@@ -29,7 +29,7 @@ return probe {
   schema = { type = "map", keys = {
     installed = flag("some container or volume of a replica was seen, or heard of"),
     url = evidence(text("the site's way in")),
-    credentials = evidence(words({ "proved", "refused", "unproved", "missing" }, "what cluster_status says to the administrator of ucp in the site")),
+    credentials = evidence(words({ "proved", "refused", "untrusted", "unproved", "missing" }, "what cluster_status says to the administrator of ucp in the site")),
     version = text("version of DTR"),
     cut = flag("replicas on different sides do not see each other"),
     quorum = { type = "map", keys = {

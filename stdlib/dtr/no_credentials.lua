@@ -3,6 +3,7 @@
 local words = {
   missing = "The site has no credentials of a UCP administrator (ucp.username, ucp.password), and DTR's tool asks for them.",
   refused = "UCP does not take the site's credentials (ucp.username, ucp.password). Give the right password of an administrator.",
+  untrusted = "UCP's certificate is not one that the site vouches for (ucp.ca), so DTR's tool would not talk to it, and nobody should give it a password. Put UCP's CA into a file and name it: ucp: { ca: FILE } (curl -k https://UCP/ca shows it; compare it with one from a manager's volume ucp-client-root-ca).",
   unproved = "Whether UCP takes the site's credentials could not be proved: neither UCP nor a replica answered. DTR's tool goes through UCP, so bring that back first (ucp/restore-from-backup, ucp/recover-without-backup).",
 }
 

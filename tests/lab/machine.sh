@@ -45,6 +45,7 @@ net_destroy() {
 	# A link goes with its namespace, but only a little later.
 	for ((n = 1; n <= max; n++)); do ip link delete "${lab}n$n" 2>/dev/null || true; done
 	ip link delete "$lab" 2>/dev/null || true
+	ip link delete "${lab}p" 2>/dev/null || true
 }
 
 link_up() { [[ $(cat "/sys/class/net/$(veth "$1")/operstate" 2>/dev/null) = up ]]; }

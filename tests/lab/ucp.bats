@@ -35,6 +35,31 @@ ping_of() { curl -sk -m 8 -o /dev/null -w '%{http_code}' "https://10.99.$QUORATE
 	[[ ! -e $BATS_FILE_TMPDIR/other.tar ]]
 }
 
+# What ucp-kv has on its disks is damaged on every manager: UCP runs, and cannot become well by itself.
+lose_ucp() {
+	local node
+	for node in node1 node2 node3; do
+		echo '####' >"$QUORATE_LAB/$node/data/volumes/ucp-kv/_data/members.json"
+		docker_on "$node" restart ucp-kv
+	done
+}
+
+@test "UCP's data is damaged on every manager: it is uninstalled, and the backup restored" {
+	rest_depends
+	lose_ucp
+	until_ 60 same 500 ping_of node1
+	"$lab" mark
+	quorate_as nothing run ucp/restore-from-backup --yes --input file=nowhere.tar
+	exits nothing 4
+	says nothing 'no backup at nowhere.tar'
+	same "" "$lab" changes
+	LIMIT=300 quorate_as restore run ucp/restore-from-backup --yes --input "file=$BATS_FILE_TMPDIR/ucp.tar"
+	exits restore 0
+	for node in node1 node2 node3; do until_ 60 same 200 ping_of "$node"; done
+	jq -n --arg p "$(<"$QUORATE_LAB/ucp/password")" '{username: "admin", password: $p}' |
+		curl -sfk -d @- "https://10.99.$QUORATE_LAB_NET.1/auth/login" | jq -e .auth_token
+}
+
 @test "UCP is recovered from the manager that is left, and backed up again" {
 	"$lab" kill node2 node3
 	LIMIT=300 quorate_as recover run ucp/recover-without-backup --yes --attest node2,node3 --input grace=5s --input replacements=1s --input copy_aside=false \
