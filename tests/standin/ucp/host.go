@@ -208,6 +208,15 @@ func (h host) left() (containers, named []string, err error) {
 
 // clear removes them.
 func (h host) clear() error {
+	// What restarts, or is being made anew by an agent that does not rest yet, is in the way for a moment.
+	err := h.clearOnce()
+	for deadline := time.Now().Add(20 * time.Second); err != nil && time.Now().Before(deadline); err = h.clearOnce() {
+		time.Sleep(300 * time.Millisecond)
+	}
+	return err
+}
+
+func (h host) clearOnce() error {
 	containers, named, err := h.left()
 	if err != nil {
 		return err
