@@ -19,6 +19,7 @@ enum def_fn {
     FN_BEFORE,  /* action: before(state, with) → value kept in the intent */
     FN_DONE,    /* action: done(state, with, before) → outputs | false | "pending" */
     FN_ATTESTS, /* action: attests(state, with) → {member = "why"} that need an attestation before the act */
+    FN_FOLLOW,  /* action: follow(ctx, with): waits for what was begun and may still be going on */
     FN_IMAGES,  /* action: images(state, with) → {node = image or list of images} that it starts containers from */
     FN_HOLDS,   /* capability: holds(state) → boolean[, "why not"] */
     FN_NEVER,   /* rule: never(state, before, by) → message or nothing; by: "step" or "event" */

@@ -52,6 +52,8 @@ static const struct field action_fields[] = {
     {"before", F_ANY, false, "function(state, with): what the intent records for `done`.", NULL, NULL},
     {"done", F_ANY, false, "function(state, with, before): outputs, false or \"pending\".", NULL, NULL},
     {"attests", F_ANY, false, "function(state, with): the members that must be attested first, each with the reason.", NULL, NULL},
+    {"follow", F_ANY, false, "function(ctx, with): of an act that was under way when the run broke off: waits until what it had begun has ended, wherever that is; "
+     "`done` tells then how. It begins nothing.", NULL, NULL},
     {"images", F_ANY, false, "function(state, with): the images that it starts containers from, each a name or a list of names, by the node that needs them.", NULL, NULL},
     {"run", F_ANY, false, "function(ctx, with): does it.", NULL, NULL},
     {0},
@@ -100,7 +102,7 @@ static const struct {
     const struct field *fields;
     unsigned fns;
 } kinds[] = {
-    [DEF_ACTION] = {"action", action_fields, 1u << FN_RUN | 1u << FN_EFFECT | 1u << FN_BEFORE | 1u << FN_DONE | 1u << FN_ATTESTS | 1u << FN_IMAGES},
+    [DEF_ACTION] = {"action", action_fields, 1u << FN_RUN | 1u << FN_EFFECT | 1u << FN_BEFORE | 1u << FN_DONE | 1u << FN_ATTESTS | 1u << FN_FOLLOW | 1u << FN_IMAGES},
     [DEF_PROBE] = {"probe", probe_fields, 1u << FN_RUN},
     [DEF_RULE] = {"rule", rule_fields, 1u << FN_NEVER | 1u << FN_FINALLY},
     [DEF_EVENT] = {"event", event_fields, 1u << FN_WHEN | 1u << FN_EFFECT},
@@ -118,7 +120,7 @@ const struct field *def_fields(enum def_kind k) {
 
 const char *def_fn_key(enum def_fn fn) {
     static const char *const keys[FN_COUNT] = {[FN_RUN] = "run",     [FN_EFFECT] = "effect", [FN_BEFORE] = "before",
-                                               [FN_DONE] = "done",   [FN_ATTESTS] = "attests", [FN_IMAGES] = "images", [FN_HOLDS] = "holds",
+                                               [FN_DONE] = "done",   [FN_ATTESTS] = "attests", [FN_FOLLOW] = "follow", [FN_IMAGES] = "images", [FN_HOLDS] = "holds",
                                                [FN_NEVER] = "never", [FN_FINALLY] = "finally", [FN_WHEN] = "when", [FN_CALL] = "call"};
     return keys[fn];
 }

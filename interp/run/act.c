@@ -130,6 +130,12 @@ void begin_attempt(struct live *l) {
     attempt(l, l->x->spec->resume ? recorded_with(l) : l->item->with);
 }
 
+/* Whatever came of it, `done` tells. */
+static void followed(void *ud, enum outcome outcome, const struct val *outputs, const char *message) {
+    (void)outcome, (void)outputs;
+    acted(ud, OUT_UNKNOWN, NULL, message ? message : "the program ended while it was under way");
+}
+
 void follow_act(struct live *l) {
     struct exec *x = l->x;
     const struct item *it = l->item;
@@ -139,7 +145,7 @@ void follow_act(struct live *l) {
     const char *why;
     (void)live_duration(l, it->fan->step->timeout, 0, &timeout, &why); /* it could be worked out when the act began */
     *call = (struct act_call){.step = it->fan->step, .def = it->fan->step->def, .path = it->path, .attempt = it->attempt, .follow = true,
-                              .with = with ? val_copy(x->arena, with) : NULL, .timeout_ms = timeout, .log = logged, .done = acted, .ud = l};
+                              .with = with ? val_copy(x->arena, with) : NULL, .timeout_ms = timeout, .log = logged, .done = followed, .ud = l};
     l->lines = 0;
     later(l, act_go, call);
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* A run is taken up: what it has recorded is folded, and each act that was under way is settled before anything new is begun for it. Its action says
- * how (on_unknown): `attach` looks for the container that it had started; `check` asks its `done`; `again` repeats it; `ask` asks a person. */
+ * how: `follow` waits for what may still be going on; then (on_unknown) `check` asks its `done`, `again` repeats it, and `ask` asks a person. */
 
 /* ---- what was recorded ---- */
 
@@ -83,7 +83,7 @@ static void take_up(struct live *l) {
         return;
     }
     slot_hold(l);
-    if (!l->item->claimed && !strcmp(on_unknown(st), "attach"))
+    if (!l->item->claimed && st->def && st->def->fn[FN_FOLLOW])
         follow_act(l);
     else
         broke_off(l);

@@ -187,7 +187,7 @@ static void live_act(struct runner *r, const struct act_call *call) {
         start_command(act);
         return;
     }
-    const struct task_spec spec = {.world = lr->world, .def = call->def, .with = call->with, .rights = TASK_CHANGE, .hooks = val_get(call->step->in->doc, "hooks"), .step = call->path,
+    const struct task_spec spec = {.world = lr->world, .def = call->def, .fn = call->follow ? FN_FOLLOW : FN_RUN, .with = call->with, .rights = TASK_CHANGE, .hooks = val_get(call->step->in->doc, "hooks"), .step = call->path,
                                    .attempt = call->attempt, .timeout_ms = call->timeout_ms, .log = act_log, .done = task_done, .ud = act};
     act->task = task_start(&spec);
 }

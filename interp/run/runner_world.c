@@ -145,6 +145,14 @@ static struct end go_injected(struct world *w, const struct act_call *c, struct 
     return e.outcome == OUT_OK ? (struct end){.outcome = OUT_UNKNOWN, .message = "rehearsed: no answer came"} : e;
 }
 
+/* What a process that is gone had begun is over or was never heard of: `done` is to tell. */
+static void follow_due(void *ud) {
+    struct act *act = ud;
+    act->call.done(act->call.ud, OUT_UNKNOWN, NULL, "rehearsed: nothing is going on any more");
+    map_put(act->world->acts, act->call.path, act->world);
+    free(act);
+}
+
 static void act_due(void *ud) {
     struct act *act = ud;
     struct world *w = act->world;
@@ -163,7 +171,7 @@ static void world_act(struct runner *r, const struct act_call *call) {
     struct act *act = mem_alloc(sizeof *act);
     *act = (struct act){.world = w, .call = *call};
     map_put(w->acts, call->path, act);
-    loop_timer(r->loop, act_ms, act_due, act);
+    loop_timer(r->loop, act_ms, call->follow ? follow_due : act_due, act);
 }
 
 static void world_waited(struct runner *r, const char *path, const struct step *st, const struct val *effect) {

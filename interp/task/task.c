@@ -129,7 +129,7 @@ void task_cancel(struct task *t) {
 /* Called protected. */
 static int make_root(lua_State *L) {
     struct task *t = lua_touserdata(L, 1);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, t->spec.def->fn[FN_RUN]);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, t->spec.def->fn[t->spec.fn]);
     ctx_push(L, t);
     if (val_is(t->spec.with, VAL_MAP))
         lval_push(L, t->spec.with);
@@ -158,7 +158,7 @@ static void begin(void *ud) {
 }
 
 struct task *task_start(const struct task_spec *spec) {
-    assert(spec->done && spec->def->fn[FN_RUN]);
+    assert(spec->done && spec->def->fn[spec->fn]);
     struct task *t = mem_alloc(sizeof *t);
     *t = (struct task){.spec = *spec, .arena = arena_new(), .started = loop_now(spec->world->loop)};
     t->start = loop_timer(spec->world->loop, 0, begin, t);

@@ -58,6 +58,7 @@ struct task_result {
 struct task_spec {
     const struct task_world *world;
     const struct def *def;
+    enum def_fn fn;             /* FN_RUN, or FN_FOLLOW of an action */
     const struct val *with;
     enum task_rights rights;
     const struct val *hooks; /* the runbook's: a list of {file, allow}; NULL: none */

@@ -76,12 +76,33 @@ local function not_made(engine, node, spec, answer)
   return node .. ": a container of " .. spec.image .. " could not be made: " .. words
 end
 
+-- Whether a container (as inspected) was made by an earlier attempt of this very step.
+local function ours(ctx, c)
+  local l = c.Config and c.Config.Labels or {}
+  return ctx.run.id ~= nil and l["com.quorate.run"] == ctx.run.id and l["com.quorate.step"] == ctx.run.step
+end
+
+-- A text as it goes into the query of a URL.
+function lib.quoted(s)
+  return (string.gsub(s, "[^%w%-._~]", function(c) return string.format("%%%02X", string.byte(c)) end))
+end
+
 -- spec: image, argv (list, without secrets), env (values may be secrets), name, binds (list), network, stdin (path), stdin_text, stdout (path), quiet_log
 -- (nothing of its output is kept by the engine), labels, timeout (seconds).
 -- → { ok, exit, message, stdout, stderr, fatal, bytes, sha256, unknown }; the container is gone then, unless the outcome is unknown.
 function lib.run(ctx, node, spec)
   local engine, timeout = ctx.docker(node), spec.timeout or default_timeout
-  local made = engine:post("/containers/create" .. (spec.name and "?name=" .. spec.name or ""), described(ctx, spec), { timeout = 60 })
+  local path = "/containers/create" .. (spec.name and "?name=" .. spec.name or "")
+  local made = engine:post(path, described(ctx, spec), { timeout = 60 })
+  if made.status == 409 and spec.name then
+    local other = engine:get("/containers/" .. spec.name .. "/json", { timeout = 20 })
+    if other.ok and ours(ctx, other.body) then
+      -- Left by this step when its run broke off; what it was to do is begun anew.
+      ctx.log(node .. ": removing the container " .. spec.name .. " that an earlier attempt of this step has left")
+      engine:delete("/containers/" .. other.body.Id .. "?force=1&v=1", { timeout = 60 })
+      made = engine:post(path, described(ctx, spec), { timeout = 60 })
+    end
+  end
   if not made.ok then
     return { ok = false, unknown = false, message = not_made(engine, node, spec, made), stdout = "", stderr = "" }
   end
@@ -118,6 +139,26 @@ function lib.run(ctx, node, spec)
     r.ok = true
   end
   return r
+end
+
+-- Of a step whose run broke off: waits for the container that it had started, if it is there on any engine, tells what it still says, and removes it once
+-- it has ended. How the act ended is for its `done` to tell. Only the step's own containers are looked for, by their labels.
+function lib.follow(ctx, timeout)
+  local filters = json.encode{ label = list{ "com.quorate.run=" .. tostring(ctx.run.id), "com.quorate.step=" .. tostring(ctx.run.step) } }
+  for _, node in ipairs(keys(ctx.nodes)) do
+    local engine = ctx.docker(node)
+    local found = engine:get("/containers/json?all=1&filters=" .. lib.quoted(filters), { timeout = 20 })
+    for _, c in ipairs(found.ok and found.body or list{}) do
+      local id = c.Id
+      ctx.log(node .. ": the container " .. string.sub(id, 1, 12) .. " that this step had started is " .. tostring(c.State) .. "; following it to its end")
+      if c.State == "running" then engine:attach(id, { timeout = timeout or default_timeout }) end
+      local ended = engine:post("/containers/" .. id .. "/wait", nil, { timeout = 60 })
+      if ended.ok then
+        ctx.log(node .. ": it has ended with exit status " .. tostring(ended.body.StatusCode))
+        engine:delete("/containers/" .. id .. "?force=1&v=1", { timeout = 60 })
+      end
+    end
+  end
 end
 
 -- ---- backups ---------------------------------------------------------------------------------------------------------------

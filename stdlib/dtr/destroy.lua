@@ -48,6 +48,8 @@ return action {
 
   images = lib.images,
 
+  follow = lib.follow,
+
   run = function(ctx, with)
     local d, id = dtr.look(ctx), with.replica
     local r, left = d.replicas[id], d.leftovers and d.leftovers[id]

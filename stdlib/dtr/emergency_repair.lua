@@ -75,6 +75,8 @@ return action {
 
   images = lib.images,
 
+  follow = lib.follow,
+
   run = function(ctx, with)
     local d, id = dtr.look(ctx), with.replica
     local r = d.replicas[id]

@@ -102,6 +102,8 @@ return action {
 
   images = lib.images,
 
+  follow = lib.follow,
+
   run = function(ctx, with)
     local d = dtr.look(ctx)
     local there, old = on(d, with.node)

@@ -11,7 +11,12 @@
 
 local pairs, ipairs, next, quorum, list, copy, once = pairs, ipairs, next, quorum, list, copy, once
 
+local docker = library "docker"
+
 local lib = {}
+
+-- What a tool's container that was started by this step still does (`follow` of an action).
+function lib.follow(ctx) docker.follow(ctx) end
 
 local most = 60 -- replicas in one view; a cluster has at most 7
 

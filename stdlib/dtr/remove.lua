@@ -69,6 +69,8 @@ return action {
 
   images = lib.images,
 
+  follow = lib.follow,
+
   run = function(ctx, with)
     local d, ids = dtr.look(ctx), list{}
     for _, id in ipairs(with.replicas) do

@@ -97,6 +97,8 @@ return action {
 
   images = lib.images,
 
+  follow = lib.follow,
+
   run = function(ctx, with)
     local d, version = dtr.look(ctx), version_of(ctx, with.file)
     if with.version and with.version ~= version then

@@ -4,7 +4,12 @@
 -- own. A manager that is lost goes on counting in both for as long as that UCP lives; only a restore begins with new ones.
 -- Pure helpers over a state come first (those named `set_…`, `take_away`, `recount` change it), then the host's, whose first parameter is `ctx`.
 
+local docker = library "docker"
+
 local lib = {}
+
+-- What a tool's container that was started by this step still does (`follow` of an action).
+function lib.follow(ctx) docker.follow(ctx) end
 
 -- ---- versions and images ------------------------------------------------------------------------------------------------
 

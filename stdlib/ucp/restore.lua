@@ -84,6 +84,8 @@ return action {
 
   images = function(_, with) return { [with.node] = with.image } end,
 
+  follow = lib.follow,
+
   run = function(ctx, with)
     local u, node = ucp.look(ctx), with.node
     if u.installed then return ctx.fail("UCP is installed (" .. tostring(u.why) .. "), and is not restored over; use ucp.uninstall first") end

@@ -54,6 +54,8 @@ return action {
 
   images = function(_, with) return { [with.node] = with.image } end,
 
+  follow = lib.follow,
+
   run = function(ctx, with)
     local u, node = ucp.look(ctx), with.node
     local nodes = ctx.docker(node):get("/nodes", { timeout = 30 })

@@ -15,7 +15,8 @@ local function world(o)
   local function answer(node, method, path)
     ctx.calls[#ctx.calls + 1] = method .. " " .. path
     local key = method .. " " .. path:gsub("%?.*", "")
-    return o[node .. " " .. key] or o[key] or { ok = true, status = 200, body = {} }
+    local a = o[node .. " " .. key] or o[key] or { ok = true, status = 200, body = {} }
+    return type(a) == "function" and a(path) or a
   end
   function ctx.docker(node)
     return {
@@ -28,6 +29,7 @@ local function world(o)
   function ctx.all(t) local r = {} for k, fn in E.pairs(t) do r[k] = fn() end return r end
   function ctx.fail(text, how) error({ failed = text, unknown = how and how.unknown or false }, 0) end
   function ctx.now() return 5000 end
+  function ctx.log() end
   return ctx
 end
 
@@ -79,6 +81,34 @@ test("a name that is in use says by what", function()
   local ctx = world{ ["POST /containers/create"] = { ok = false, status = 409, message = "Conflict" },
                      ["GET /containers/ucp/json"] = { ok = true, body = { Config = { Image = "other:1" }, State = { Status = "running" }, Created = "today" } } }
   has(lib.run(ctx, "node1", { image = "tool:1", name = "ucp" }).message, "'ucp' already: other:1, running, made today")
+end)
+
+test("a container that this step's run has left when it broke off makes room; one of another step does not", function()
+  local tries = 0
+  local function world_of(step)
+    return ends(0, { ["POST /containers/create"] = function() tries = tries + 1 return tries == 1 and { ok = false, status = 409, message = "Conflict" } or { ok = true, status = 201, body = { Id = "c0ffee" } } end,
+                     ["GET /containers/ucp/json"] = { ok = true, body = { Id = "01d", Config = { Image = "tool:1", Labels = { ["com.quorate.run"] = "r1", ["com.quorate.step"] = step } }, State = { Status = "running" } } } })
+  end
+  local ctx = world_of("s")
+  ctx.run = { id = "r1", step = "s", attempt = 2 }
+  same(true, lib.run(ctx, "node1", { image = "tool:1", name = "ucp" }).ok)
+  same(true, E.contains(ctx.calls, "DELETE /containers/01d?force=1&v=1"))
+  tries = 0
+  ctx = world_of("another")
+  ctx.run = { id = "r1", step = "s", attempt = 2 }
+  has(lib.run(ctx, "node1", { image = "tool:1", name = "ucp" }).message, "already")
+end)
+
+test("what a step had started is found by its labels, followed to its end and removed, and nothing else is touched", function()
+  local ctx = ends(3, { ["GET /containers/json"] = function() return { ok = true, body = list{ { Id = "c0ffee", State = "running" } } } end })
+  ctx.run = { id = "r1", step = "repair[n'1]", attempt = 1 }
+  ctx.nodes = { node1 = {} }
+  lib.follow(ctx)
+  same(true, removed(ctx)) same(true, E.contains(ctx.calls, "ATTACH c0ffee")) same(nil, ctx.how.start)
+  ctx = world{ ["GET /containers/json"] = { ok = true, body = list{} } }
+  ctx.run, ctx.nodes = { id = "r1", step = "s" }, { node1 = {} }
+  lib.follow(ctx)
+  same(1, #ctx.calls)
 end)
 
 test("a container that goes on when nobody listens is left, and its outcome is not known", function()

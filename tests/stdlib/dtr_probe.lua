@@ -78,8 +78,12 @@ local function world(engines, replicas, o)
     return o.login or { ok = false, failure = "connect", message = "connection refused" }
   end
   function ctx.http(spec)
-    asked[#asked + 1] = spec
     local at, path = spec.url:match("^https://([^/]+)(/.*)$")
+    if at == "ucp.example" then
+      same(nil, spec.password)
+      return o.ucp or { ok = true, status = 200 }
+    end
+    asked[#asked + 1] = spec
     if spec.ca and at ~= (o.certified or "dtr.example") then return { ok = false, failure = "tls", message = "no such name in the certificate" } end
     at = spec.connect or at
     local x = replicas[at]
@@ -436,6 +440,12 @@ test("volumes that cannot be listed are unknown, and files that are corrupt are"
   same("corrupt", world(engines, replicas).replicas[b].volumes)
   replicas["10.0.0.2:443"].ping = 200
   same("present", world(engines, replicas).replicas[b].volumes)
+end)
+
+test("a UCP whose certificate the site does not vouch for is trusted with nothing, though replicas take the credentials", function()
+  local engines, replicas = three()
+  same("untrusted", world(engines, replicas, { ucp = { ok = false, failure = "tls", message = "unknown authority" } }).credentials)
+  same("proved", world(engines, replicas, { ucp = { ok = false, failure = "connect", message = "refused" } }).credentials)
 end)
 
 test("a replica is verified by the name that the site gives DTR, or by its address; no other gets the password", function()

@@ -159,6 +159,7 @@ local function act(name, with, answers, o)
   function ctx.all(t) local r = {} for k, f in E.pairs(t) do r[k] = f() end return r end
   function ctx.fail(text, how) error({ failed = text, unknown = how and how.unknown or false }, 0) end
   function ctx.read() return nil, "no" end
+  function ctx.secret() end
   function ctx.text(path) return o and o.files and o.files[path], path .. " cannot be read" end
   function ctx.stat(path) return o and o.files and o.files[path] and { kind = "file" } end
   function ctx.exec(c) got.words[#got.words + 1] = (c.on or "here") .. ": " .. table.concat(c.argv, " ") return o and o.exec and o.exec[c.argv[1]] or { ok = true, stdout = "" } end
