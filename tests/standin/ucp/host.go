@@ -221,6 +221,13 @@ func (h host) clearOnce() error {
 	if err != nil {
 		return err
 	}
+	var abandoned []thing
+	if err := h.Do("GET", "/containers/json?all=1&"+filter("label", carrying), nil, &abandoned); err != nil {
+		return err
+	}
+	for _, c := range abandoned {
+		containers = append(containers, c.ID)
+	}
 	for _, name := range containers {
 		if err := gone(h.Do("DELETE", "/containers/"+name+"?force=1&v=1", nil, nil)); err != nil {
 			return err
@@ -236,6 +243,9 @@ func (h host) clearOnce() error {
 
 // ---- files in volumes, through a container that is never started
 
+// carrying is the label of carriers: one whose process was killed stays behind, and keeps the volumes in use.
+const carrying = "com.docker.ucp.standin.carrier"
+
 // carrier mounts volumes at /v/NAME.
 type carrier struct {
 	host
@@ -248,7 +258,7 @@ func (h host) carrier(named []string) (*carrier, error) {
 		binds = append(binds, name+":/v/"+name)
 	}
 	var made struct{ ID string }
-	err := h.Do("POST", "/containers/create", map[string]any{"Image": image("ucp"), "Entrypoint": []string{"/standin", "ucp-dsinfo"},
+	err := h.Do("POST", "/containers/create", map[string]any{"Image": image("ucp"), "Entrypoint": []string{"/standin", "ucp-dsinfo"}, "Labels": map[string]string{carrying: "true"},
 		"HostConfig": map[string]any{"Binds": binds, "NetworkMode": "none"}}, &made)
 	return &carrier{h, made.ID}, err
 }
