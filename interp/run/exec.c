@@ -186,6 +186,23 @@ static void keep_unrecorded(struct exec *x, const struct event *const *events, s
     arena_free(a);
 }
 
+/* Acts whose intent may be recorded, and that were not begun: nobody is to be asked about them later. */
+static void never_begun(struct exec *x, const struct event *const *events, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const struct item *it = events[i]->type == EV_STARTED ? run_item(x->run, events[i]->path) : NULL;
+        if (!it || it->status != ITEM_ACTING || it->fan->step->kind == STEP_WAIT)
+            continue;
+        struct val *acted = fields(x), *ended = fields(x);
+        field_str(x, acted, "outcome", outcome_name(OUT_UNKNOWN));
+        field_str(x, acted, "message", "the journal failed before it was begun");
+        emit(x, EV_ACTED, it->path, it->attempt, acted);
+        field_str(x, ended, "outcome", outcome_name(OUT_UNKNOWN));
+        field_str(x, ended, "message", "the journal failed before it was begun");
+        val_map_set(x->scratch, ended, "again", val_bool(x->scratch, true));
+        emit(x, EV_ENDED, it->path, it->attempt, ended);
+    }
+}
+
 static void committed(void *ud, bool ok, const char *message) {
     struct commit *c = ud;
     struct exec *x = c->x;
@@ -201,6 +218,7 @@ static void committed(void *ud, bool ok, const char *message) {
     struct diag *d = err_add(x->err, mark_none(), "journal", "%s", message);
     diag_note(x->err, d, "nothing new was begun after it; what was under way was waited for");
     keep_unrecorded(x, c->events, c->nevents);
+    never_begun(x, c->events, c->nevents);
     free(c->events);
     free(c->commands);
     free(c);
