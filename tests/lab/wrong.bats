@@ -95,7 +95,9 @@ site() {
 forms_of() {
 	local s=$1 i
 	printf '%s\n' "$s"
-	for i in 0 1 2; do printf '%*s%s' "$i" '' "$s" | base64 -w0 | cut -c"$((i ? i + 2 : 1))"-"$(((${#s} + i) * 4 / 3 - 3))"; done
+	for i in 0 1 2; do
+		printf '%*s%s' "$i" '' "$s" | base64 -w0 | cut -c "$((i ? i + 2 : 1))-$(((${#s} + i) * 4 / 3 - 3))"
+	done
 	jq -rn --arg s "$s" '$s | @uri, @json, @sh'
 	printf '%q\n' "$s"
 }
