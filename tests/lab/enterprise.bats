@@ -93,7 +93,7 @@ not_ready() { docker_on node1 node ls --format '{{.Hostname}} {{.Status}}' | awk
 	until_ 60 no_quorum node1
 	"$lab" mark
 	quorate_start again run docker-enterprise/recover --input grace=5s --input heal=10s --input ucp_backup=ucp-well.tar \
-		--input join_on=node8,node5 --input replicas=3 --attest node2,node3,node7 --yes
+		--input join_on=node8,node5 --input replicas=3 --attest node2,node3,node6,node7 --yes
 	once again 120 forced node1
 	replace node2 node3
 	"$lab" enterprise images
