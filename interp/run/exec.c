@@ -169,6 +169,8 @@ static const char **printed(struct arena *a, const struct event *const *events, 
     return texts;
 }
 
+static const char not_begun[] = "the journal failed before it was begun";
+
 /* What the journal did not take is kept on this machine; what cannot be kept either is at least told: how the acts ended. */
 static void keep_unrecorded(struct exec *x, const struct event *const *events, size_t n) {
     struct arena *a = arena_new();
@@ -181,7 +183,7 @@ static void keep_unrecorded(struct exec *x, const struct event *const *events, s
         n = 0;
     }
     for (size_t i = 0; i < n; i++)
-        if (events[i]->type == EV_ACTED)
+        if (events[i]->type == EV_ACTED && strcmp(val_get_str(events[i]->data, "message", ""), not_begun) != 0)
             diag_note(x->err, x->err->last, "not recorded: '%s' ended: %s", events[i]->path, val_get_str(events[i]->data, "outcome", "?"));
     arena_free(a);
 }
@@ -194,10 +196,10 @@ static void never_begun(struct exec *x, const struct event *const *events, size_
             continue;
         struct val *acted = fields(x), *ended = fields(x);
         field_str(x, acted, "outcome", outcome_name(OUT_UNKNOWN));
-        field_str(x, acted, "message", "the journal failed before it was begun");
+        field_str(x, acted, "message", not_begun);
         emit(x, EV_ACTED, it->path, it->attempt, acted);
         field_str(x, ended, "outcome", outcome_name(OUT_UNKNOWN));
-        field_str(x, ended, "message", "the journal failed before it was begun");
+        field_str(x, ended, "message", not_begun);
         val_map_set(x->scratch, ended, "again", val_bool(x->scratch, true));
         emit(x, EV_ENDED, it->path, it->attempt, ended);
     }
