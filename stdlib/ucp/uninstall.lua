@@ -25,6 +25,11 @@ return action {
   on_unknown = "check",
   settle   = "3m",
 
+  -- What is installed afterwards asks for the same; whoever cannot give their word is to be stopped while there is still a UCP.
+  attests = function(state, with)
+    return lib.absent(state, with.node)
+  end,
+
   effect = function(state, with)
     local s = state.swarm
     if not lib.can_manage(s, with.node) or not calm(s) then return false end

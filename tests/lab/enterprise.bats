@@ -40,8 +40,6 @@ not_ready() { docker_on node1 node ls --format '{{.Hostname}} {{.Status}}' | awk
 	quorate_as recover run docker-enterprise/recover --yes
 	exits recover 4
 	same "" "$lab" changes
-	quorate_as backup run ucp/backup --yes --input file=ucp-well.tar
-	exits backup 0
 }
 
 @test "two managers of three and two replicas of three are lost: the plan begins with the swarm, and changes nothing" {
@@ -81,29 +79,4 @@ not_ready() { docker_on node1 node ls --format '{{.Hostname}} {{.Status}}' | awk
 	ping_is node7 200
 	# a layer is not touched before the one below is well
 	said recover | awk '/ ok +swarm_well /{ s = NR } / ok +ucp_well /{ u = NR } / start +dtr_emergency /{ d = NR } END { exit !(s && s < u && u < d) }'
-}
-
-@test "once more, and UCP's data is damaged: it is restored from its backup before DTR is looked at" {
-	rest_depends
-	export LIMIT=420
-	"$lab" kill node2 node3 node7
-	echo '####' >"$QUORATE_LAB/node1/data/volumes/ucp-kv/_data/members.json"
-	docker_on node1 restart ucp-kv
-	docker_on node5 ps -q --filter name=dtr-rethinkdb | xargs -r timeout 60 "$lab" docker node5 stop >/dev/null
-	until_ 60 no_quorum node1
-	"$lab" mark
-	quorate_start again run docker-enterprise/recover --input grace=5s --input heal=10s --input ucp_backup=ucp-well.tar \
-		--input join_on=node8,node5 --input replicas=3 --attest node2,node3,node6,node7 --yes
-	once again 120 forced node1
-	replace node2 node3
-	"$lab" enterprise images
-	quorate_end again
-	exits again 0
-	one_leader
-	same $'node1\nnode2\nnode3' reachable_managers
-	until_ 60 ping_is node1 200
-	signs_in node1
-	same 3 count ok_replicas node4
-	ping_is node8 200
-	said again | awk '/ ok +ucp.from_backup.restore /{ r = NR } / ok +ucp_well /{ u = NR } / start +dtr_emergency /{ d = NR } END { exit !(r && u && d && r < u && u < d) }'
 }
