@@ -87,6 +87,11 @@ end
 
 local function bracketed(address) return string.find(address, ":", 1, true) and "[" .. address .. "]" or address end
 
+-- Whether a certificate was shown that the site does not vouch for; a handshake that breaks off says nothing about it.
+local function stranger(answer)
+  return not answer.status and answer.failure == "tls" and string.find(tostring(answer.message), "certificate", 1, true) ~= nil
+end
+
 return func {
   summary = "look(ctx, soft) → the state of DTR now; soft: without any engine that answers nil and why, instead of a failure; for runs",
   call = function(ctx, soft)
@@ -121,11 +126,11 @@ return func {
     -- No replica tells whether the administrator is one; UCP may.
     if login and seen.credentials == "unproved" then
       local x = ctx.login{ url = login.url, username = login.username, password = login.password, ca = login.ca, insecure = login.insecure, timeout = http_timeout }
-      seen.credentials = x.ok and "proved" or (x.status == 401 or x.status == 403) and "refused" or x.failure == "tls" and "untrusted" or "unproved"
+      seen.credentials = x.ok and "proved" or (x.status == 401 or x.status == 403) and "refused" or stranger(x) and "untrusted" or "unproved"
     elseif login and seen.credentials == "proved" and not login.insecure then
       -- A replica has taken them; the tool will show them to UCP, too, if it knows UCP's certificate.
       local x = ctx.http{ url = login.url .. "/_ping", ca = login.ca, timeout = http_timeout }
-      if not x.status and x.failure == "tls" then seen.credentials = "untrusted" end
+      if stranger(x) then seen.credentials = "untrusted" end
     end
     if not seen.balancer and not any(engines, "answers") then
       local name, e = next(engines)

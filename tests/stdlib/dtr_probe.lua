@@ -444,7 +444,8 @@ end)
 
 test("a UCP whose certificate the site does not vouch for is trusted with nothing, though replicas take the credentials", function()
   local engines, replicas = three()
-  same("untrusted", world(engines, replicas, { ucp = { ok = false, failure = "tls", message = "unknown authority" } }).credentials)
+  same("untrusted", world(engines, replicas, { ucp = { ok = false, failure = "tls", message = "SSL certificate problem: unable to get local issuer certificate" } }).credentials)
+  same("proved", world(engines, replicas, { ucp = { ok = false, failure = "tls", message = "connection reset by peer" } }).credentials)
   same("proved", world(engines, replicas, { ucp = { ok = false, failure = "connect", message = "refused" } }).credentials)
 end)
 
