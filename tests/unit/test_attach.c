@@ -3,6 +3,7 @@
 #include "io/attach.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,8 +23,14 @@
 struct server {
     pthread_t thread;
     int fd, started;
-    size_t flood; /* bytes */
+    size_t flood;    /* bytes */
+    atomic_int refs; /* the bench, and each guest that is still served */
 };
+
+static void leave(struct server *s) {
+    if (atomic_fetch_sub(&s->refs, 1) == 1)
+        free(s);
+}
 
 static void say(int fd, const void *data, size_t len) {
     for (const char *p = data; len;) {
@@ -128,6 +135,7 @@ static void *serve_one(void *ud) {
     free(ud);
     serve(g.server, g.fd);
     close(g.fd);
+    leave(g.server);
     return NULL;
 }
 
@@ -137,6 +145,7 @@ static void *accept_all(void *ud) {
         struct guest *g = malloc(sizeof *g);
         pthread_t t;
         *g = (struct guest){s, fd};
+        atomic_fetch_add(&s->refs, 1);
         pthread_create(&t, NULL, serve_one, g);
         pthread_detach(t);
     }
@@ -146,7 +155,7 @@ static void *accept_all(void *ud) {
 /* ---- the bench ---- */
 
 struct bench {
-    struct server server;
+    struct server *server;
     struct loop *loop;
     struct http *http;
     struct engines *engines;
@@ -162,6 +171,8 @@ struct bench {
 
 static int setup(void **state) {
     struct bench *b = calloc(1, sizeof *b);
+    b->server = calloc(1, sizeof *b->server);
+    atomic_init(&b->server->refs, 1);
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     char url[120];
     strcpy(b->dir, "/tmp/quorate-attach-XXXXXX");
@@ -169,10 +180,10 @@ static int setup(void **state) {
     snprintf(at.sun_path, sizeof at.sun_path, "%s/s", b->dir);
     snprintf(b->in, sizeof b->in, "%s/in", b->dir);
     snprintf(b->out, sizeof b->out, "%s/out", b->dir);
-    b->server.fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    assert_int_equal(bind(b->server.fd, (struct sockaddr *)&at, sizeof at), 0);
-    assert_int_equal(listen(b->server.fd, 16), 0);
-    pthread_create(&b->server.thread, NULL, accept_all, &b->server);
+    b->server->fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(b->server->fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(b->server->fd, 16), 0);
+    pthread_create(&b->server->thread, NULL, accept_all, b->server);
     b->loop = loop_new(clock_system());
     b->http = http_new(b->loop);
     b->engines = engines_new(b->loop, b->http, b->dir);
@@ -185,9 +196,10 @@ static int setup(void **state) {
 static int teardown(void **state) {
     struct bench *b = *state;
     char cmd[100];
-    shutdown(b->server.fd, SHUT_RDWR);
-    close(b->server.fd);
-    pthread_join(b->server.thread, NULL);
+    shutdown(b->server->fd, SHUT_RDWR);
+    close(b->server->fd);
+    pthread_join(b->server->thread, NULL);
+    leave(b->server);
     engines_free(b->engines);
     http_free(b->http);
     assert_false(loop_once(b->loop));
@@ -280,17 +292,17 @@ static void test_a_file_goes_in_and_another_comes_out_without_loss(void **state)
 
 static void test_a_flood_takes_no_memory(void **state) {
     struct bench *b = *state;
-    b->server.flood = (size_t)(getenv("QUORATE_FEW") ? 8 : 400) << 20;
+    b->server->flood = (size_t)(getenv("QUORATE_FEW") ? 8 : 400) << 20;
     const long before = peak_kib();
     attach(b, (struct attach_spec){.container = "flood", .output_file = "/dev/null"});
-    assert_int_equal(b->bytes, b->server.flood);
+    assert_int_equal(b->bytes, b->server->flood);
     assert_true(peak_kib() - before < 64 << 10);
 }
 
 static void test_a_container_is_started_once_it_is_attached_to(void **state) {
     struct bench *b = *state;
     attach(b, (struct attach_spec){.container = "echo", .start = true, .input = "x", .input_len = 1});
-    assert_int_equal(b->server.started, 1);
+    assert_int_equal(b->server->started, 1);
     assert_true(b->started);
     assert_string_equal(b->kept, "x");
 }
@@ -352,12 +364,12 @@ static void test_files_that_cannot_be_used_are_told_before_anything_is_asked(voi
     b->over = false;
     attach(b, (struct attach_spec){.container = "echo", .start = true, .output_file = "/nowhere/out"});
     assert_string_equal(b->message, "/nowhere/out cannot be written: No such file or directory");
-    assert_int_equal(b->server.started, 0);
+    assert_int_equal(b->server->started, 0);
 }
 
 static void test_a_full_disk_is_a_failure(void **state) {
     struct bench *b = *state;
-    b->server.flood = 1 << 20;
+    b->server->flood = 1 << 20;
     attach(b, (struct attach_spec){.container = "flood", .output_file = "/dev/full"});
     assert_int_equal(b->failure, HTTP_BROKEN);
     assert_string_equal(b->message, "/dev/full could not be written: No space left on device");
